@@ -1,1 +1,35 @@
-//! .
+#![doc = include_str!("../README.md")]
+
+pub mod authority;
+mod elevation;
+pub mod flow;
+mod gate;
+mod identity;
+mod method;
+mod operation;
+mod pin;
+mod policy;
+pub mod refusal;
+mod requirement;
+pub mod store;
+#[cfg(feature = "test-util")]
+pub mod test_util;
+mod time;
+mod view;
+
+pub use self::authority::Authority;
+#[cfg(feature = "http")]
+pub use self::authority::*;
+pub use self::elevation::{Elevated, Elevation, Elevations};
+pub use self::flow::Flow;
+pub use self::gate::*;
+pub use self::identity::{Identity, SessionKey};
+pub use self::method::{Method, Methods};
+pub use self::operation::Operation;
+pub use self::pin::{MalformedPin, Pin};
+pub use self::policy::{Decision, Policy};
+pub use self::refusal::Refusal;
+pub use self::requirement::{Requirement, Scope};
+pub use self::store::{MemoryStore, Store};
+pub use self::time::{Clock, SystemClock, Timestamp};
+pub use self::view::{Headers, RequestView};

@@ -1,0 +1,184 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::flow::FlowId;
+use crate::refusal::Reason;
+use crate::{Method, Operation, Requirement, Scope, Timestamp};
+
+/// What a session holds after an authenticated flow.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Elevation {
+    pub(crate) scope: Scope,
+    pub(crate) method: Method,
+    pub(crate) authenticated_at: Timestamp,
+    pub(crate) flow: FlowId,
+    pub(crate) spent: bool,
+}
+
+impl Elevation {
+    /// The system the user authenticated for.
+    #[must_use]
+    pub fn system(&self) -> &str {
+        self.scope.system()
+    }
+
+    /// The method by which they did.
+    #[must_use]
+    pub const fn method(&self) -> Method {
+        self.method
+    }
+
+    /// When the authority's answer came.
+    #[must_use]
+    pub const fn authenticated_at(&self) -> Timestamp {
+        self.authenticated_at
+    }
+
+    /// The operation they approved, if it was bound to one.
+    #[must_use]
+    pub const fn operation(&self) -> Option<&Operation> {
+        self.scope.operation()
+    }
+
+    /// What it is good for.
+    #[must_use]
+    pub const fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    /// The flow that led to it.
+    #[must_use]
+    pub const fn flow(&self) -> &FlowId {
+        &self.flow
+    }
+
+    /// Whether the one request it was good for has been let through.
+    #[must_use]
+    pub const fn is_spent(&self) -> bool {
+        self.spent
+    }
+
+    /// Marks it as used up.
+    pub fn spend(&mut self) {
+        self.spent = true;
+    }
+
+    /// Whether no requirement can be satisfied by it any more, by age.
+    #[must_use]
+    pub fn is_outlived(&self, now: Timestamp) -> bool {
+        !self.is_younger_than(Requirement::LONGEST_MAX_AGE, now)
+    }
+
+    /// A time ahead of ours by more than the skew allowed between nodes counts as too old: a clock
+    /// set back must not prolong an elevation.
+    fn is_younger_than(&self, max_age: Duration, now: Timestamp) -> bool {
+        self.authenticated_at <= now.after(CLOCK_SKEW) && now.since(self.authenticated_at) < max_age
+    }
+}
+
+/// All that one session holds: an immutable picture, replaced as a whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Elevations {
+    auth_id: Arc<str>,
+    list: Vec<Elevation>,
+}
+
+impl Elevations {
+    /// Nothing yet, for the user `auth_id`.
+    #[must_use]
+    pub fn none(auth_id: Arc<str>) -> Self {
+        Self { auth_id, list: Vec::new() }
+    }
+
+    /// The user they belong to.
+    #[must_use]
+    pub fn auth_id(&self) -> &str {
+        &self.auth_id
+    }
+
+    /// All of them, the newest last.
+    #[must_use]
+    pub fn list(&self) -> &[Elevation] {
+        &self.list
+    }
+
+    /// Adds `elevation` in the place of one for the same scope; adding one of the same flow again
+    /// changes nothing, so that a repeated write cannot bring a spent one back.
+    pub fn grant(&mut self, elevation: Elevation) {
+        if self.list.iter().any(|held| held.flow == elevation.flow) {
+            return;
+        }
+        self.list.retain(|held| held.scope != elevation.scope);
+        self.list.push(elevation);
+    }
+
+    /// Spends the elevation of `flow`, and tells whether it was there to spend.
+    pub fn spend(&mut self, flow: &FlowId) -> bool {
+        let unspent = self.list.iter_mut().find(|held| held.flow == *flow && !held.spent);
+        unspent.map(Elevation::spend).is_some()
+    }
+
+    /// Drops what [is outlived](Elevation::is_outlived), and tells whether anything is left.
+    pub fn retain_useful(&mut self, now: Timestamp) -> bool {
+        self.list.retain(|held| !held.is_outlived(now));
+        !self.list.is_empty()
+    }
+
+    /// Where in the list an elevation of `auth_id` satisfies `requirement`, or why none does.
+    pub(crate) fn judge(
+        &self,
+        auth_id: &str,
+        requirement: &Requirement,
+        now: Timestamp,
+    ) -> Result<usize, Reason> {
+        if *self.auth_id != *auth_id {
+            return Err(Reason::Missing);
+        }
+        let scope = requirement.scope();
+        let Some(index) = self.list.iter().position(|held| held.scope == *scope) else {
+            let same_system = |held: &Elevation| {
+                held.scope.system == scope.system
+                    && !held.spent
+                    && held.is_younger_than(requirement.max_age(), now)
+            };
+            let other = scope.operation.is_some() && self.list.iter().any(same_system);
+            return Err(if other { Reason::Operation } else { Reason::Missing });
+        };
+        // The index was found in this list a line ago.
+        let Some(held) = self.list.get(index) else { return Err(Reason::Missing) };
+        if held.spent {
+            Err(Reason::Spent)
+        } else if !held.is_younger_than(requirement.max_age(), now) {
+            Err(Reason::Stale)
+        } else if !requirement.methods().accept(held.method) {
+            Err(Reason::Method)
+        } else {
+            Ok(index)
+        }
+    }
+}
+
+/// Proof that the request came through the gate: the elevation it was let through with.
+#[derive(Clone, Debug)]
+pub struct Elevated {
+    elevations: Arc<Elevations>,
+    index: usize,
+}
+
+impl Elevated {
+    pub(crate) const fn new(elevations: Arc<Elevations>, index: usize) -> Self {
+        Self { elevations, index }
+    }
+}
+
+impl std::ops::Deref for Elevated {
+    type Target = Elevation;
+
+    #[expect(clippy::indexing_slicing, reason = "`judge` found the index in this very list")]
+    fn deref(&self) -> &Elevation {
+        &self.elevations.list[self.index]
+    }
+}
+
+/// How far the clocks of two nodes may differ.
+const CLOCK_SKEW: Duration = Duration::from_secs(2);

@@ -1,0 +1,218 @@
+use std::time::Duration;
+
+use super::{Authenticated, Expired, Flow, Over, pace};
+use crate::authority::{Accepted, CheckReply, MatchNumber, SecurityErrorReason, Txn};
+use crate::{Method, Timestamp};
+
+/// A flow whose user has a message, as far as anybody knows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Live {
+    started_at: Timestamp,
+    deadline: Timestamp,
+    txn: Option<Txn>,
+    method: Method,
+    /// Whether the authority told the method; else it is what was expected.
+    method_is_told: bool,
+    match_number: Option<MatchNumber>,
+    interval: Duration,
+    check: Check,
+    failures: u8,
+    attempts_left: u8,
+    pins_in_flight: u8,
+    sends: u32,
+    resend_from: Timestamp,
+}
+
+/// When the next check without a PIN is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Check {
+    Due { from: Timestamp },
+    /// Its sender is given up on at `limit`.
+    InFlight { since: Timestamp, limit: Timestamp },
+}
+
+impl Live {
+    pub(super) fn accepted(expected: Method, accepted: Accepted, now: Timestamp) -> Self {
+        let mut live = Self::unconfirmed(expected, now);
+        live.learn(accepted, now);
+        live
+    }
+
+    /// Nobody knows whether the message of a start begun at `begun_at` went out.
+    pub(super) fn unconfirmed(expected: Method, begun_at: Timestamp) -> Self {
+        Self {
+            started_at: begun_at,
+            deadline: begun_at.after(pace::default_lifetime(expected)),
+            txn: None,
+            method: expected,
+            method_is_told: false,
+            match_number: None,
+            interval: pace::DEFAULT_INTERVAL,
+            check: Check::Due { from: begun_at },
+            failures: 0,
+            attempts_left: pace::ATTEMPTS,
+            pins_in_flight: 0,
+            sends: 1,
+            resend_from: begun_at.after(pace::cool_down(1)),
+        }
+    }
+
+    /// Takes over what the authority told of the message it sent, be it the first or another.
+    pub(super) fn learn(&mut self, accepted: Accepted, now: Timestamp) {
+        let (shortest, longest) = pace::INTERVALS;
+        if let Some(method) = accepted.method {
+            self.method = method;
+            self.method_is_told = true;
+        }
+        if accepted.txn.is_some() {
+            self.txn = accepted.txn;
+            self.match_number = accepted.match_number;
+        }
+        if let Some(interval) = accepted.interval {
+            self.interval = interval.clamp(shortest, longest);
+        }
+        let lifetime = accepted.expires_in.unwrap_or(pace::default_lifetime(self.method));
+        self.deadline = now.after(lifetime.min(pace::LONGEST_LIFETIME));
+    }
+
+    pub(super) const fn deadline(&self) -> Timestamp {
+        self.deadline
+    }
+
+    pub(super) const fn method(&self) -> Method {
+        self.method
+    }
+
+    pub(super) const fn match_number(&self) -> Option<MatchNumber> {
+        self.match_number
+    }
+
+    pub(super) const fn txn(&self) -> Option<&Txn> {
+        self.txn.as_ref()
+    }
+
+    pub(super) const fn interval(&self) -> Duration {
+        self.interval
+    }
+
+    pub(super) fn attempts_left(&self) -> Option<u8> {
+        (self.method == Method::Pin).then_some(self.attempts_left)
+    }
+
+    /// A user said to have a link may still have a PIN, unless it is the authority who said so.
+    pub(super) fn takes_pin(&self) -> bool {
+        self.method == Method::Pin || !self.method_is_told
+    }
+
+    pub(super) const fn resend_from(&self) -> Timestamp {
+        self.resend_from
+    }
+
+    /// Where the authority names logins, a check without a PIN is a pure read. One that knows only
+    /// v1 might count it as a wrong PIN.
+    fn can_be_polled(&self) -> bool {
+        self.method == Method::Passwordless || self.txn.is_some()
+    }
+
+    /// Claims the next check if one is due.
+    pub(super) fn claim_check(&mut self, hold: Duration, now: Timestamp) -> bool {
+        let due = self.can_be_polled()
+            && match self.check {
+                Check::Due { from } => from <= now,
+                Check::InFlight { limit, .. } => limit <= now,
+            };
+        if due {
+            let limit = now.after(pace::CHECK_LIMIT).after(hold);
+            self.check = Check::InFlight { since: now, limit };
+        }
+        due
+    }
+
+    /// When the next step is worth taking, if nothing comes in between.
+    pub(super) fn wake_at(&self) -> Timestamp {
+        if !self.can_be_polled() {
+            return self.deadline;
+        }
+        let next = match self.check {
+            Check::Due { from } => from,
+            Check::InFlight { limit, .. } => limit,
+        };
+        next.min(self.deadline)
+    }
+
+    /// The authority answered a check in the documented way: the next one follows in its time.
+    pub(super) fn check_answered(&mut self, now: Timestamp) {
+        let since = match self.check {
+            Check::InFlight { since, .. } => since,
+            Check::Due { .. } => now,
+        };
+        let age = now.since(self.started_at);
+        let from = since.after(pace::between_checks(self.interval, age)).max(now);
+        self.failures = 0;
+        self.check = Check::Due { from };
+    }
+
+    pub(super) fn check_failed(&mut self, retry_after: Option<Duration>, now: Timestamp) {
+        self.failures = self.failures.saturating_add(1);
+        let from = now.after(pace::after_failure(self.failures, retry_after));
+        self.check = Check::Due { from };
+    }
+
+    /// Takes an attempt for a PIN about to be sent; none if none is left.
+    pub(super) fn claim_attempt(&mut self) -> bool {
+        let Some(left) = self.attempts_left.checked_sub(1) else { return false };
+        self.attempts_left = left;
+        self.pins_in_flight = self.pins_in_flight.saturating_add(1);
+        true
+    }
+
+    pub(super) fn pin_answered(&mut self, reply: CheckReply) {
+        self.pins_in_flight = self.pins_in_flight.saturating_sub(1);
+        match reply {
+            CheckReply::Unavailable { sent: false, .. } => {
+                self.attempts_left = self.attempts_left.saturating_add(1).min(pace::ATTEMPTS);
+            }
+            CheckReply::SecurityError { reason: Some(SecurityErrorReason::Attempts), .. } => {
+                self.attempts_left = 0;
+            }
+            CheckReply::SecurityError { attempts_left: Some(left), .. } => {
+                self.attempts_left = self.attempts_left.min(left);
+            }
+            CheckReply::SecurityError { .. }
+            | CheckReply::Unavailable { .. }
+            | CheckReply::Pending
+            | CheckReply::Authenticated
+            | CheckReply::Expired => {}
+        }
+    }
+
+    /// Whether every attempt was made and answered: one still on its way may be the right one.
+    pub(super) const fn is_exhausted(&self) -> bool {
+        self.attempts_left == 0 && self.pins_in_flight == 0
+    }
+
+    /// Claims another message, if the cool-down is over, and gives its number.
+    pub(super) fn claim_resend(&mut self, now: Timestamp) -> Option<u32> {
+        if now < self.resend_from {
+            return None;
+        }
+        self.sends = self.sends.saturating_add(1);
+        self.resend_from = now.after(pace::cool_down(self.sends));
+        Some(self.sends)
+    }
+
+    /// The message claimed was not sent, so it counts for nothing.
+    pub(super) fn resend_failed(&mut self, retry_after: Option<Duration>, now: Timestamp) {
+        self.resend_from = now.after(pace::after_no_start(retry_after));
+    }
+
+    /// What the authority told counts; where it told nothing, the kind of proof that it accepted.
+    pub(super) fn authenticated(&self, by: Method, now: Timestamp) -> Flow {
+        let method = if self.method_is_told { self.method } else { by };
+        Flow::Authenticated(Authenticated { at: now, method })
+    }
+
+    pub(super) const fn timed_out(&self) -> Flow {
+        Flow::Expired(Expired { at: self.deadline, over: Over::Timeout })
+    }
+}

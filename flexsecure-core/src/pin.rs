@@ -1,0 +1,47 @@
+use std::fmt;
+
+use secrecy::{ExposeSecret, SecretString};
+
+/// A PIN as a user typed it: eight ASCII digits, once grouping spaces are gone.
+///
+/// It is wiped from memory when dropped and never printed.
+pub struct Pin(SecretString);
+
+impl Pin {
+    /// Parses what the user typed.
+    ///
+    /// # Errors
+    ///
+    /// [`MalformedPin`] if it is anything but eight ASCII digits and spaces between them.
+    pub fn parse(text: &str) -> Result<Self, MalformedPin> {
+        if text.len() > LONGEST_INPUT {
+            return Err(MalformedPin);
+        }
+        let digits: String = text.chars().filter(|c| *c != ' ').collect();
+        let well_formed = digits.len() == DIGITS && digits.bytes().all(|byte| byte.is_ascii_digit());
+        let pin = Self(digits.into());
+        if well_formed { Ok(pin) } else { Err(MalformedPin) }
+    }
+
+    /// The eight digits, to be sent and nothing else.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        self.0.expose_secret()
+    }
+}
+
+impl fmt::Debug for Pin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Pin(..)")
+    }
+}
+
+/// What was typed is not a PIN; it cost no attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a PIN is 8 digits")]
+pub struct MalformedPin;
+
+const DIGITS: usize = 8;
+
+/// Room for a space around every digit.
+const LONGEST_INPUT: usize = 24;

@@ -1,0 +1,58 @@
+use std::borrow::Cow;
+
+use crate::{Identity, RequestView, Requirement};
+
+/// Decides, per request, what proof it takes.
+///
+/// A [`Requirement`] is the policy that always asks the same. A closure decides in real time:
+///
+/// ```
+/// use flexsecure_core::{Decision, Identity, RequestView, Requirement};
+///
+/// let policy = |request: &RequestView<'_>, _: &Identity| match request.method {
+///     "GET" | "HEAD" => Decision::Allow,
+///     "DELETE" => Decision::require(Requirement::system("bank-admin").pin()),
+///     _ => Decision::require(Requirement::system("bank")),
+/// };
+/// # fn is_policy(_: impl flexsecure_core::Policy) {}
+/// # is_policy(policy);
+/// ```
+pub trait Policy: Send + Sync + 'static {
+    /// The decision for `request`, asked by `identity`.
+    fn decide<'p>(&'p self, request: &RequestView<'_>, identity: &Identity) -> Decision<'p>;
+}
+
+/// What a request must bring.
+#[derive(Clone, Debug)]
+#[must_use]
+#[expect(clippy::exhaustive_enums, reason = "a request passes, has to prove something, or does not pass")]
+pub enum Decision<'p> {
+    /// Nothing beyond an identity.
+    Allow,
+    /// A proof.
+    Require(Cow<'p, Requirement>),
+    /// Nothing would do.
+    Deny,
+}
+
+impl Decision<'_> {
+    /// Asks for `requirement`.
+    pub const fn require(requirement: Requirement) -> Self {
+        Self::Require(Cow::Owned(requirement))
+    }
+}
+
+impl Policy for Requirement {
+    fn decide<'p>(&'p self, _: &RequestView<'_>, _: &Identity) -> Decision<'p> {
+        Decision::Require(Cow::Borrowed(self))
+    }
+}
+
+impl<F> Policy for F
+where
+    F: Fn(&RequestView<'_>, &Identity) -> Decision<'static> + Send + Sync + 'static,
+{
+    fn decide<'p>(&'p self, request: &RequestView<'_>, identity: &Identity) -> Decision<'p> {
+        self(request, identity)
+    }
+}

@@ -1,0 +1,3 @@
+/// A store in the memory of one process.
+#[derive(Debug, Default)]
+pub struct MemoryStore;
