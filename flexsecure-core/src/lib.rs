@@ -22,12 +22,14 @@ pub use self::authority::Authority;
 pub use self::authority::*;
 pub use self::elevation::{Elevated, Elevation, Elevations};
 pub use self::flow::Flow;
-pub use self::gate::*;
+pub use self::gate::{
+    Ask, BuildError, Check, FlowBody, FlowRequest, Gate, GateBuilder, Pass, Pending, Verdict,
+};
 pub use self::identity::{Identity, SessionKey};
 pub use self::method::{Method, Methods};
 pub use self::operation::Operation;
 pub use self::pin::{MalformedPin, Pin};
-pub use self::policy::{Decision, Policy};
+pub use self::policy::{Decision, OnDemand, Policy};
 pub use self::refusal::Refusal;
 pub use self::requirement::{Requirement, Scope};
 pub use self::store::{MemoryStore, Store};

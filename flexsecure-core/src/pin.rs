@@ -5,6 +5,7 @@ use secrecy::{ExposeSecret, SecretString};
 /// A PIN as a user typed it: eight ASCII digits, once grouping spaces are gone.
 ///
 /// It is wiped from memory when dropped and never printed.
+#[derive(Clone)]
 pub struct Pin(SecretString);
 
 impl Pin {

@@ -31,6 +31,8 @@ pub enum Decision<'p> {
     Allow,
     /// A proof.
     Require(Cow<'p, Requirement>),
+    /// Nothing beyond an identity so far: the handler may [ask](crate::Ask) for more.
+    OnDemand,
     /// Nothing would do.
     Deny,
 }
@@ -45,6 +47,17 @@ impl Decision<'_> {
 impl Policy for Requirement {
     fn decide<'p>(&'p self, _: &RequestView<'_>, _: &Identity) -> Decision<'p> {
         Decision::Require(Cow::Borrowed(self))
+    }
+}
+
+/// The policy that leaves it to the handler to [ask](crate::Ask).
+#[derive(Clone, Copy, Debug, Default)]
+#[expect(clippy::exhaustive_structs, reason = "it has nothing to say")]
+pub struct OnDemand;
+
+impl Policy for OnDemand {
+    fn decide<'p>(&'p self, _: &RequestView<'_>, _: &Identity) -> Decision<'p> {
+        Decision::OnDemand
     }
 }
 

@@ -16,9 +16,9 @@ mod reply;
 mod scripted;
 
 #[cfg(feature = "http")]
-pub use self::http::{Builder, ConfigError, HttpAuthority};
+pub use self::http::*;
 #[cfg(feature = "test-util")]
-pub use self::scripted::{Call, ScriptedAuthority};
+pub use self::scripted::*;
 
 /// The service that sends a user their PIN or link and knows whether they answered it.
 ///

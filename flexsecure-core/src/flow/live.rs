@@ -201,9 +201,9 @@ impl Live {
         Some(self.sends)
     }
 
-    /// The message claimed was not sent, so it counts for nothing.
-    pub(super) fn resend_failed(&mut self, retry_after: Option<Duration>, now: Timestamp) {
-        self.resend_from = now.after(pace::after_no_start(retry_after));
+    /// The message claimed was not sent; another one is not worth trying before `until`.
+    pub(super) const fn resend_not_before(&mut self, until: Timestamp) {
+        self.resend_from = until;
     }
 
     /// What the authority told counts; where it told nothing, the kind of proof that it accepted.

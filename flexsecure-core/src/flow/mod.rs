@@ -56,10 +56,24 @@ pub struct Idle {
 /// How far the start of an idle flow has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Start {
-    /// Not asked for, and not to be before this time.
-    Possible { from: Timestamp },
+    /// Not asked for.
+    Fresh,
+    /// Asked for without success, and not to be before this time.
+    Hindered { by: Hindrance, until: Timestamp },
     /// Asked for at this time, and no answer yet.
     Begun { at: Timestamp, idempotent: bool, repeated: bool },
+}
+
+/// What kept a message from being sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Hindrance {
+    /// The authority could not be reached, or was too busy.
+    Unavailable,
+    /// The user had too many starts lately.
+    TooManyStarts,
+    /// Another session or operation has the user's login, at an authority that names no logins.
+    InProgress,
 }
 
 /// The user has a message, as far as anybody knows.
@@ -146,7 +160,7 @@ impl Flow {
     /// A new flow, for a user of whom `expected` is the method should the authority not tell it.
     #[must_use]
     pub const fn open(now: Timestamp, expected: Method) -> Self {
-        Self::Idle(Idle { opened_at: now, expected, start: Start::Possible { from: now } })
+        Self::Idle(Idle { opened_at: now, expected, start: Start::Fresh })
     }
 
     /// The flow as it stands at `now`: what ran out of time has, whether or not anybody noticed.
@@ -241,10 +255,35 @@ impl Flow {
         self.live().map(Live::resend_from)
     }
 
+    /// What kept the first message from being sent, and until when it is not worth trying.
+    #[must_use]
+    pub const fn hindrance(&self) -> Option<(Hindrance, Timestamp)> {
+        match self {
+            Self::Idle(Idle { start: Start::Hindered { by, until }, .. }) => Some((*by, *until)),
+            Self::Idle(_)
+            | Self::Started(_)
+            | Self::Polling(_)
+            | Self::Authenticated(_)
+            | Self::Expired(_) => None,
+        }
+    }
+
     /// Whether the start was asked for and its answer is awaited.
     #[must_use]
     pub const fn is_starting(&self) -> bool {
         matches!(self, Self::Idle(Idle { start: Start::Begun { .. }, .. }))
+    }
+
+    /// For how long an authority that tells no lifetime may take an approval of the message that
+    /// is sent now.
+    pub(crate) fn login_lifetime(&self) -> Duration {
+        let method = match self {
+            Self::Idle(idle) => idle.expected,
+            Self::Started(_) | Self::Polling(_) | Self::Authenticated(_) | Self::Expired(_) => {
+                self.method().unwrap_or(Method::Passwordless)
+            }
+        };
+        pace::default_lifetime(method).saturating_add(pace::START_LIMIT)
     }
 
     const fn live(&self) -> Option<&Live> {
@@ -260,7 +299,7 @@ impl Idle {
     /// have reached the user, and is taken as started.
     fn at(self, now: Timestamp) -> Flow {
         match self.start {
-            Start::Possible { .. } => {
+            Start::Fresh | Start::Hindered { .. } => {
                 let end = self.opened_at.after(pace::IDLE_LIFETIME);
                 if end <= now {
                     Flow::Expired(Expired { at: end, over: Over::Timeout })

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::live::Live;
-use super::{Expired, Flow, Idle, Over, Polling, Start, Started, pace};
+use super::{Expired, Flow, Hindrance, Idle, Over, Polling, Start, Started, pace};
 use crate::authority::{CheckReply, SecurityErrorReason, StartReply};
 use crate::{Method, Timestamp};
 
@@ -34,6 +34,13 @@ pub enum Input {
     Resend,
     /// The answer to [`Effect::Start`].
     Start(StartReply),
+    /// The other answer to [`Effect::Start`]: the authority was not asked.
+    NotAdmitted {
+        /// Why not.
+        by: Hindrance,
+        /// Until when it is not worth trying again.
+        until: Timestamp,
+    },
     /// Time has passed, or somebody asks.
     Wake {
         /// How long a check may be held by the authority; zero for an answer at once.
@@ -162,7 +169,7 @@ impl Flow {
     fn wake_at(&self) -> Option<Timestamp> {
         match self {
             Self::Idle(idle) => Some(match idle.start {
-                Start::Possible { .. } => idle.opened_at.after(pace::IDLE_LIFETIME),
+                Start::Fresh | Start::Hindered { .. } => idle.opened_at.after(pace::IDLE_LIFETIME),
                 Start::Begun { at, .. } => at.after(pace::START_LIMIT),
             }),
             Self::Started(Started(live)) | Self::Polling(Polling(live)) => Some(live.wake_at()),
@@ -174,16 +181,20 @@ impl Flow {
 impl Idle {
     fn step(mut self, input: &Input, now: Timestamp) -> Outcome {
         match (self.start, input) {
-            (Start::Possible { from }, Input::Begin { .. }) if now < from => {
-                Err((Flow::Idle(self), Objection::TooSoon { until: from }))
+            (Start::Hindered { until, .. }, Input::Begin { .. }) if now < until => {
+                Err((Flow::Idle(self), Objection::TooSoon { until }))
             }
-            (Start::Possible { .. }, &Input::Begin { idempotent }) => {
+            (Start::Fresh | Start::Hindered { .. }, &Input::Begin { idempotent }) => {
                 self.start = Start::Begun { at: now, idempotent, repeated: false };
                 Ok((Flow::Idle(self), Some(FIRST_START)))
             }
             (Start::Begun { .. }, Input::Begin { .. }) => Err((Flow::Idle(self), Objection::Begun)),
 
             (Start::Begun { .. }, Input::Start(reply)) => Ok(self.answered(reply, now)),
+            (Start::Begun { .. }, &Input::NotAdmitted { by, until }) => {
+                self.start = Start::Hindered { by, until };
+                Ok((Flow::Idle(self), None))
+            }
             // Still idle this late means that the start can be repeated: see `Flow::at`.
             (Start::Begun { at, .. }, Input::Wake { .. }) if at.after(pace::START_LIMIT) <= now => {
                 Ok(self.repeat(now))
@@ -192,9 +203,13 @@ impl Idle {
             (_, Input::Wake { .. }) => Ok((Flow::Idle(self), None)),
             (_, Input::Cancel) => Ok((over(Over::Cancelled, now), None)),
             (_, Input::Resend | Input::Pin) => Err((Flow::Idle(self), Objection::NotStarted)),
-            (_, Input::Start(_) | Input::Check(_) | Input::PinCheck(_)) => {
-                Err((Flow::Idle(self), Objection::Unasked))
-            }
+            (
+                _,
+                Input::Start(_)
+                | Input::NotAdmitted { .. }
+                | Input::Check(_)
+                | Input::PinCheck(_),
+            ) => Err((Flow::Idle(self), Objection::Unasked)),
         }
     }
 
@@ -206,8 +221,8 @@ impl Idle {
             }
             StartReply::Refused | StartReply::Misconfigured => (over(Over::Refused, now), None),
             StartReply::NotStarted { retry_after } => {
-                let from = now.after(pace::after_no_start(*retry_after));
-                self.start = Start::Possible { from };
+                let until = now.after(pace::after_no_start(*retry_after));
+                self.start = Start::Hindered { by: Hindrance::Unavailable, until };
                 (Flow::Idle(self), None)
             }
             StartReply::Unknown => self.repeat(now),
@@ -222,7 +237,7 @@ impl Idle {
                 self.start = Start::Begun { at: now, idempotent: true, repeated: true };
                 (Flow::Idle(self), Some(FIRST_START))
             }
-            Start::Begun { .. } | Start::Possible { .. } => {
+            Start::Begun { .. } | Start::Fresh | Start::Hindered { .. } => {
                 (Flow::Started(Started(Live::unconfirmed(self.expected, now))), None)
             }
         }
@@ -241,6 +256,10 @@ impl Phase {
                 }
             },
             Input::Start(reply) => Ok((self.resent(live, reply, now), None)),
+            &Input::NotAdmitted { until, .. } => {
+                live.resend_not_before(until);
+                Ok((self.flow(live), None))
+            }
 
             &Input::Wake { hold } => {
                 let effect = live.claim_check(hold, now).then_some(Effect::Check { hold });
@@ -263,7 +282,9 @@ impl Phase {
         match reply {
             StartReply::Accepted(accepted) => live.learn(accepted.clone(), now),
             StartReply::Refused => return over(Over::Refused, now),
-            StartReply::NotStarted { retry_after } => live.resend_failed(*retry_after, now),
+            StartReply::NotStarted { retry_after } => {
+                live.resend_not_before(now.after(pace::after_no_start(*retry_after)));
+            }
             StartReply::Misconfigured | StartReply::Unknown => {}
         }
         self.flow(live)

@@ -1,20 +1,111 @@
-//! Refusals.
+//! What a client is told: finished answers, which adapters render and do not decide.
 
-/// Why what a session holds does not do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Reason {
-    /// It holds nothing for this.
-    Missing,
-    /// It is too old.
-    Stale,
-    /// It was given by another method than the route accepts.
-    Method,
-    /// It was given for another operation.
-    Operation,
-    /// It was good for one request, which has been let through.
-    Spent,
+mod challenge;
+mod details;
+mod grpc;
+mod page;
+mod problem;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+
+use bytes::Bytes;
+
+pub(crate) use self::details::{Details, FlowObject};
+pub(crate) use self::page::{STYLE_SHEET, flow_page};
+pub use self::problem::{Problem, Reason};
+
+/// A finished answer: status, headers and body.
+///
+/// Header names are in lower case; names and values are valid as they stand.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Answer {
+    status: u16,
+    headers: Vec<(&'static str, String)>,
+    body: Bytes,
 }
-/// .
-#[derive(Debug)]
-pub struct Refusal;
+
+impl Answer {
+    pub(crate) fn new(status: u16, content_type: &'static str, body: impl Into<Bytes>) -> Self {
+        let headers =
+            vec![("content-type", content_type.to_owned()), ("cache-control", "no-store".to_owned())];
+        Self { status, headers, body: body.into() }
+    }
+
+    pub(crate) fn see_other(location: String) -> Self {
+        let headers = vec![("location", location), ("cache-control", "no-store".to_owned())];
+        Self { status: 303, headers, body: Bytes::new() }
+    }
+
+    pub(crate) fn with_header(mut self, name: &'static str, value: String) -> Self {
+        self.headers.push((name, value));
+        self
+    }
+
+    /// The status code.
+    #[must_use]
+    pub const fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// The headers, names in lower case.
+    #[must_use]
+    pub fn headers(&self) -> &[(&'static str, String)] {
+        &self.headers
+    }
+
+    /// The body.
+    #[must_use]
+    pub const fn body(&self) -> &Bytes {
+        &self.body
+    }
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Answer").field("status", &self.status).finish_non_exhaustive()
+    }
+}
+
+/// A request that was not let through: why, and the answer to give.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    problem: Problem,
+    answer: Answer,
+}
+
+impl Refusal {
+    pub(crate) const fn new(problem: Problem, answer: Answer) -> Self {
+        Self { problem, answer }
+    }
+
+    /// Why.
+    #[must_use]
+    pub const fn problem(&self) -> Problem {
+        self.problem
+    }
+
+    /// What to answer.
+    #[must_use]
+    pub const fn answer(&self) -> &Answer {
+        &self.answer
+    }
+
+    /// What to answer, by value.
+    #[must_use]
+    pub fn into_answer(self) -> Answer {
+        self.answer
+    }
+}
+
+/// The form of an answer that a client understands best.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Format {
+    /// `application/problem+json`, for programs.
+    Json,
+    /// A page, for people.
+    Html,
+    /// A trailers-only gRPC response.
+    Grpc,
+}

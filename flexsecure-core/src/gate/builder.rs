@@ -1,0 +1,122 @@
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use tokio::sync::watch;
+
+use super::Gate;
+use super::client::TrustedOrigins;
+use super::engine::Engine;
+use super::hub::Hub;
+use crate::{Authority, Clock, MemoryStore, Method, Store, SystemClock};
+
+/// Puts a [`Gate`] together.
+#[derive(Debug)]
+#[must_use]
+pub struct GateBuilder {
+    authority: Box<dyn Authority>,
+    store: Option<Box<dyn Store>>,
+    clock: Box<dyn Clock>,
+    prefix: String,
+    trusted: Vec<Box<str>>,
+    default_method: Method,
+}
+
+/// A setting that makes no sense.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// The prefix is not a plain path.
+    #[error("the prefix {prefix:?} has to be a path like /step-up: with a slash in front and none behind")]
+    Prefix {
+        /// What was set.
+        prefix: String,
+    },
+    /// A trusted origin is not one.
+    #[error("the trusted origin {origin:?} has to be like https://app.example.com, with no path behind")]
+    TrustedOrigin {
+        /// What was set.
+        origin: String,
+    },
+}
+
+impl GateBuilder {
+    pub(super) fn new(authority: impl Authority) -> Self {
+        Self {
+            authority: Box::new(authority),
+            store: None,
+            clock: Box::new(SystemClock),
+            prefix: "/step-up".to_owned(),
+            trusted: Vec::new(),
+            default_method: Method::Passwordless,
+        }
+    }
+
+    /// Where flows and elevations live; the memory of this process unless set.
+    pub fn store(mut self, store: impl Store) -> Self {
+        self.store = Some(Box::new(store));
+        self
+    }
+
+    /// Where the time comes from; the operating system unless set.
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Box::new(clock);
+        self
+    }
+
+    /// The path under which a client reaches the flow endpoints; `/step-up` unless set.
+    pub fn prefix(mut self, prefix: &str) -> Self {
+        prefix.clone_into(&mut self.prefix);
+        self
+    }
+
+    /// Lets pages of `origin`, like `https://app.example.com`, start flows and submit PINs.
+    pub fn trust_origin(mut self, origin: &str) -> Self {
+        self.trusted.push(origin.into());
+        self
+    }
+
+    /// The method to expect of a user where neither authority, requirement nor identity tells;
+    /// [`Method::Passwordless`] unless set.
+    pub fn default_method(mut self, method: Method) -> Self {
+        self.default_method = method;
+        self
+    }
+
+    /// The gate.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError`] if the prefix is no path or a trusted origin is none.
+    pub fn build(self) -> Result<Gate, BuildError> {
+        if !is_prefix(&self.prefix) {
+            return Err(BuildError::Prefix { prefix: self.prefix });
+        }
+        if let Some(origin) = self.trusted.iter().find(|origin| !is_origin(origin)) {
+            return Err(BuildError::TrustedOrigin { origin: origin.to_string() });
+        }
+        Ok(Gate(Arc::new(Engine {
+            authority: self.authority,
+            store: self.store.unwrap_or_else(|| Box::new(MemoryStore::default())),
+            clock: self.clock,
+            prefix: self.prefix.into(),
+            trusted: TrustedOrigins(self.trusted),
+            default_method: self.default_method,
+            hub: Hub::default(),
+            closing: watch::Sender::new(false),
+            misconfigured_until: AtomicU64::new(0),
+        })))
+    }
+}
+
+fn is_prefix(prefix: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-_.~".contains(&byte);
+    prefix.starts_with('/')
+        && !prefix.ends_with('/')
+        && !prefix.contains("//")
+        && prefix.bytes().all(is_plain)
+}
+
+fn is_origin(origin: &str) -> bool {
+    let host = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
+    host.is_some_and(|host| !host.is_empty() && !host.contains(['/', '?', '#', '@', ' ']))
+}

@@ -1,0 +1,139 @@
+use std::time::Duration;
+
+use crate::authority::Origin;
+use crate::pin::{MalformedPin, Pin};
+use crate::refusal::Format;
+use crate::{RequestView, Timestamp};
+
+/// What the slow path needs to know of a request, read once and owned.
+#[derive(Clone, Debug)]
+pub(crate) struct Client {
+    pub(crate) format: Format,
+    /// A browser that can be led to a page and back.
+    pub(crate) navigates: bool,
+    /// Nothing may be sent on behalf of this request: another site or a prefetch made it.
+    pub(crate) is_silent: bool,
+    pub(crate) pin: Option<Result<Pin, MalformedPin>>,
+    pub(crate) return_to: Option<Box<str>>,
+    pub(crate) origin: Origin,
+}
+
+impl Client {
+    pub(crate) fn read(request: &RequestView<'_>, trusted: &TrustedOrigins) -> Self {
+        let format = format(request);
+        let is_foreign = trusted.is_foreign(request);
+        let navigates = format == Format::Html && is_safe(request.method);
+        Self {
+            format,
+            navigates,
+            is_silent: is_foreign || is_prefetch(request),
+            // A PIN that another site made the browser send must not cost an attempt.
+            pin: request.header("flexsecure-pin").filter(|_| !is_foreign).map(Pin::parse),
+            return_to: navigates.then(|| own_path(request.path)).flatten(),
+            origin: Origin {
+                ip: request.peer,
+                user_agent: request
+                    .header("user-agent")
+                    .map(|agent| agent.chars().filter(|c| !c.is_control()).take(200).collect()),
+            },
+        }
+    }
+}
+
+/// The sites, beside the app's own, whose pages may start flows and submit PINs.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct TrustedOrigins(pub(crate) Vec<Box<str>>);
+
+impl TrustedOrigins {
+    /// Whether a page of another origin made the browser send this.
+    ///
+    /// Browsers tell by `Sec-Fetch-Site` (W3C Fetch Metadata); older ones by `Origin`. A request
+    /// with neither comes from no browser that would send cookies on another site's behalf.
+    pub(crate) fn is_foreign(&self, request: &RequestView<'_>) -> bool {
+        let origin = request.header("origin");
+        let is_trusted = || origin.is_some_and(|origin| self.0.iter().any(|own| **own == *origin));
+        match request.header("sec-fetch-site") {
+            Some("same-origin" | "none") => false,
+            Some(_) => !is_trusted(),
+            None => origin.is_some_and(|origin| !is_same_host(origin, request) && !is_trusted()),
+        }
+    }
+}
+
+fn is_same_host(origin: &str, request: &RequestView<'_>) -> bool {
+    let host = origin.split_once("://").map(|(_, host)| host);
+    // HTTP/2 requests may carry an authority in place of a Host header; adapters pass it as one.
+    host.is_some() && host == request.header("host")
+}
+
+fn is_prefetch(request: &RequestView<'_>) -> bool {
+    ["sec-purpose", "purpose", "x-moz"]
+        .iter()
+        .filter_map(|name| request.header(name))
+        .any(|purpose| purpose.contains("prefetch") || purpose.contains("prerender"))
+}
+
+/// The form that the client understands best: a page only where it says so.
+pub(crate) fn format(request: &RequestView<'_>) -> Format {
+    if request.header("content-type").is_some_and(|kind| kind.starts_with("application/grpc")) {
+        return Format::Grpc;
+    }
+    let accept = request.header("accept").unwrap_or_default();
+    let navigates = request.header("sec-fetch-mode") == Some("navigate");
+    if navigates || quality(accept, "text/html") > quality(accept, "application/json") {
+        Format::Html
+    } else {
+        Format::Json
+    }
+}
+
+/// The quality that an `Accept` header gives to exactly `wanted`, in thousandths (RFC 9110, section
+/// 12.5.1); wildcards count for nothing.
+fn quality(accept: &str, wanted: &str) -> u16 {
+    accept
+        .split(',')
+        .filter_map(|range| {
+            let mut parts = range.split(';').map(str::trim);
+            let is_wanted = parts.next()?.eq_ignore_ascii_case(wanted);
+            let quality = parts
+                .find_map(|parameter| parameter.strip_prefix("q="))
+                .map_or(Some(1.0), |value| value.parse::<f32>().ok())?;
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "clamped to what fits"
+            )]
+            is_wanted.then_some((quality.clamp(0.0, 1.0) * 1000.0) as u16)
+        })
+        .max()
+        .unwrap_or(0)
+}
+
+/// How long a client is willing to wait (RFC 7240, section 4.3), at most `longest`.
+pub(crate) fn wait(request: &RequestView<'_>, longest: Duration) -> Duration {
+    let preferred = request.header("prefer").unwrap_or_default();
+    preferred
+        .split([',', ';'])
+        .filter_map(|preference| preference.trim().split_once('='))
+        .find(|(name, _)| name.trim().eq_ignore_ascii_case("wait"))
+        .and_then(|(_, seconds)| seconds.trim().trim_matches('"').parse().ok())
+        .map_or(Duration::ZERO, |seconds| Duration::from_secs(seconds).min(longest))
+}
+
+fn is_safe(method: &str) -> bool {
+    matches!(method, "GET" | "HEAD")
+}
+
+/// `path` if a browser that is sent there stays on this site.
+fn own_path(path: &str) -> Option<Box<str>> {
+    let is_plain = path.bytes().all(|byte| matches!(byte, b'!'..=b'~') && byte != b'\\');
+    let is_path = path.starts_with('/') && !path.starts_with("//");
+    (is_plain && is_path && path.len() <= LONGEST_PATH).then(|| path.into())
+}
+
+/// How long it is from `now` to `then`, for a `Retry-After`: at least a second.
+pub(crate) fn until(then: Timestamp, now: Timestamp) -> Duration {
+    then.since(now).max(Duration::from_secs(1))
+}
+
+const LONGEST_PATH: usize = 2048;

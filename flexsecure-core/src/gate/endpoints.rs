@@ -1,0 +1,279 @@
+//! The flow endpoints: what a client does about a refusal.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde::Deserialize;
+use tokio::time::Instant;
+
+use super::access::store_unavailable;
+use super::client::{format, wait};
+use super::engine::{Advanced, StepError};
+use super::{Engine, Gate};
+use crate::flow::{Flow, FlowId, Input};
+use crate::pin::Pin;
+use crate::refusal::{Answer, Details, Format, Problem, STYLE_SHEET, flow_page};
+use crate::store::FlowRecord;
+use crate::{Identity, RequestView};
+use std::sync::Arc;
+
+/// The body of a request to a flow endpoint, as far as it was read.
+#[derive(Debug)]
+#[expect(clippy::exhaustive_enums, reason = "a body is read, or it is not for one of two reasons")]
+pub enum FlowBody {
+    /// All of it.
+    Complete(Bytes),
+    /// It is larger than [`Gate::MAX_BODY`].
+    TooLarge,
+    /// It broke off.
+    Broken,
+}
+
+/// A request to a flow endpoint, read: nothing of it is borrowed, so that a body can be awaited.
+#[derive(Debug)]
+pub struct FlowRequest {
+    endpoint: Result<Endpoint, Details>,
+    identity: Option<Identity>,
+    format: Format,
+    content_type: ContentType,
+    wait: Duration,
+}
+
+/// What is asked of a flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Endpoint {
+    Style,
+    Flow(FlowId, Verb),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verb {
+    Show,
+    Start,
+    Pin,
+    Cancel,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ContentType {
+    Json,
+    Form,
+    Other,
+}
+
+impl Gate {
+    /// How many bytes of a body are read at a flow endpoint.
+    pub const MAX_BODY: usize = 16 * 1024;
+
+    /// Reads a request to a flow endpoint; `rest` is its path behind the gate's prefix.
+    #[must_use]
+    pub fn flow_request(
+        &self,
+        rest: &str,
+        request: &RequestView<'_>,
+        identity: Option<&Identity>,
+    ) -> FlowRequest {
+        let endpoint = endpoint(request.method, rest).and_then(|endpoint| match endpoint {
+            Endpoint::Flow(_, Verb::Start | Verb::Pin | Verb::Cancel)
+                if self.0.trusted.is_foreign(request) =>
+            {
+                Err(Details::of(Problem::CrossSite))
+            }
+            Endpoint::Flow(..) | Endpoint::Style => Ok(endpoint),
+        });
+        FlowRequest {
+            endpoint,
+            identity: identity.cloned(),
+            format: match format(request) {
+                Format::Html => Format::Html,
+                // The flow endpoints are no gRPC service.
+                Format::Json | Format::Grpc => Format::Json,
+            },
+            content_type: content_type(request.header("content-type").unwrap_or_default()),
+            wait: wait(request, LONGEST_WAIT),
+        }
+    }
+
+    /// Answers a request to a flow endpoint.
+    pub async fn answer(&self, request: FlowRequest, body: FlowBody) -> Answer {
+        let format = request.format;
+        let answered = self.0.answer(request, body).await;
+        answered.unwrap_or_else(|details| details.refuse(format).into_answer())
+    }
+}
+
+impl Engine {
+    async fn answer(
+        self: &Arc<Self>,
+        request: FlowRequest,
+        body: FlowBody,
+    ) -> Result<Answer, Details> {
+        let (id, verb) = match request.endpoint? {
+            Endpoint::Style => {
+                return Ok(Answer::new(200, "text/css; charset=utf-8", STYLE_SHEET));
+            }
+            Endpoint::Flow(id, verb) => (id, verb),
+        };
+        let record = self.find(request.identity.as_ref(), &id).await?;
+        let is_page = request.format == Format::Html;
+        if matches!(body, FlowBody::TooLarge) {
+            return Err(Details::of(Problem::BodyTooLarge));
+        }
+        let record = match verb {
+            Verb::Show if is_page => return self.show_page(record).await,
+            Verb::Show => self.show(record, request.wait).await?,
+            Verb::Start => self.start_or_resend(record).await?,
+            Verb::Cancel => self.cancel(record).await?,
+            Verb::Pin => {
+                if record.flow.is_over() {
+                    return Err(self.over(&record));
+                }
+                let pin = read_pin(request.content_type, body).map_err(Details::of)?;
+                self.try_pin(record, pin).await?
+            }
+        };
+        let flow = self.describe(&record);
+        if is_page {
+            return Ok(Answer::see_other(flow.url().to_owned()));
+        }
+        Ok(flow.to_answer())
+    }
+
+    /// A flow that another session opened does not exist, nor does one that another user did.
+    async fn find(
+        &self,
+        identity: Option<&Identity>,
+        id: &FlowId,
+    ) -> Result<FlowRecord, Details> {
+        let Some(identity) = identity else { return Err(Details::of(Problem::FlowNotFound)) };
+        let stored =
+            self.store.flow(identity.session(), id).await.map_err(store_unavailable)?;
+        let record = stored
+            .filter(|record| *record.binding.auth_id == *identity.auth_id())
+            .ok_or_else(|| Details::of(Problem::FlowNotFound))?;
+        Ok(FlowRecord { flow: record.flow.at(self.now()), ..record })
+    }
+
+    /// Asks the authority if that is due; with a wait, until there is news.
+    async fn show(self: &Arc<Self>, record: FlowRecord, wait: Duration) -> Result<FlowRecord, Details> {
+        if record.flow.is_over() {
+            return Ok(record);
+        }
+        if wait.is_zero() {
+            return self.inquire(record).await;
+        }
+        let before = news_of(&record);
+        let is_old_news = move |record: &FlowRecord| news_of(record) == before;
+        self.wait_while(record, Instant::now() + wait, is_old_news).await
+    }
+
+    /// A browser whose flow has authenticated goes back to where it was.
+    async fn show_page(self: &Arc<Self>, record: FlowRecord) -> Result<Answer, Details> {
+        let record = self.show(record, Duration::ZERO).await?;
+        match (&record.flow, &record.binding.return_to) {
+            (Flow::Authenticated(_), Some(path)) => Ok(Answer::see_other(path.to_string())),
+            _ => Ok(flow_page(200, None, Some(&self.describe(&record)))),
+        }
+    }
+
+    async fn start_or_resend(self: &Arc<Self>, record: FlowRecord) -> Result<FlowRecord, Details> {
+        if record.flow.is_over() {
+            return Err(self.over(&record));
+        }
+        if matches!(record.flow, Flow::Idle(_)) {
+            self.begin(record).await
+        } else {
+            self.resend(record).await
+        }
+    }
+
+    async fn cancel(&self, record: FlowRecord) -> Result<FlowRecord, Details> {
+        match self.advance(&record, &Input::Cancel).await {
+            Ok(Advanced { record, .. }) => Ok(record),
+            Err(StepError::Illegal(illegal)) => Err(self.over(&illegal.0)),
+            Err(error) => Err(self.failed(error)),
+        }
+    }
+}
+
+/// What a client waits for: that a flow goes from started to polling is no news to it.
+fn news_of(record: &FlowRecord) -> impl PartialEq + Send + use<> {
+    let flow = &record.flow;
+    let numbers = (flow.match_number(), flow.attempts_left());
+    (flow.is_over(), flow.method(), numbers, flow.hindrance())
+}
+
+fn endpoint(method: &str, rest: &str) -> Result<Endpoint, Details> {
+    let not_found = || Details::of(Problem::FlowNotFound);
+    let rest = rest.strip_prefix('/').unwrap_or(rest);
+    if rest == "step-up.css" {
+        return match method {
+            "GET" | "HEAD" => Ok(Endpoint::Style),
+            _ => Err(Details::of(Problem::MethodNotAllowed).allow("GET, HEAD")),
+        };
+    }
+    let flow = rest.strip_prefix("flows/").ok_or_else(not_found)?;
+    let (id, action) = flow.split_once('/').map_or((flow, None), |(id, action)| (id, Some(action)));
+    let (verb, allow) = match (action, method) {
+        (None, "GET" | "HEAD") => (Some(Verb::Show), ""),
+        (None, "DELETE") => (Some(Verb::Cancel), ""),
+        (None, _) => (None, "GET, HEAD, DELETE"),
+        (Some("start"), "POST") => (Some(Verb::Start), ""),
+        (Some("pin"), "POST") => (Some(Verb::Pin), ""),
+        (Some("start" | "pin"), _) => (None, "POST"),
+        (Some(_), _) => return Err(not_found()),
+    };
+    let Some(verb) = verb else {
+        return Err(Details::of(Problem::MethodNotAllowed).allow(allow));
+    };
+    let id = id.parse().map_err(|_| not_found())?;
+    Ok(Endpoint::Flow(id, verb))
+}
+
+fn content_type(header: &str) -> ContentType {
+    let kind = header.split(';').next().unwrap_or_default().trim();
+    if kind.eq_ignore_ascii_case("application/json") {
+        ContentType::Json
+    } else if kind.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+        ContentType::Form
+    } else {
+        ContentType::Other
+    }
+}
+
+fn read_pin(content_type: ContentType, body: FlowBody) -> Result<Pin, Problem> {
+    let body = match body {
+        FlowBody::Complete(body) => body,
+        FlowBody::TooLarge => return Err(Problem::BodyTooLarge),
+        FlowBody::Broken => return Err(Problem::BodyMalformed),
+    };
+    let typed = match content_type {
+        ContentType::Json => match serde_json::from_slice(&body) {
+            Ok(PinBody { pin: PinText::Text(text) }) => text,
+            Ok(PinBody { pin: PinText::Number(number) }) => number.to_string(),
+            Err(_) => return Err(Problem::BodyMalformed),
+        },
+        ContentType::Form => form_urlencoded::parse(&body)
+            .find(|(name, _)| name == "pin")
+            .map(|(_, value)| value.into_owned())
+            .ok_or(Problem::BodyMalformed)?,
+        ContentType::Other => return Err(Problem::ContentTypeUnsupported),
+    };
+    Pin::parse(&typed).map_err(|_| Problem::PinMalformed)
+}
+
+/// `{"pin":"12345678"}`; the v1 API carries PINs as numbers, so one is understood too.
+#[derive(Deserialize)]
+struct PinBody {
+    pin: PinText,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum PinText {
+    Text(String),
+    Number(u64),
+}
+
+/// How long a client can wait for news of a flow.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);

@@ -1,0 +1,258 @@
+//! What a flow does by itself: every call to the authority is made in a task of its own, so that
+//! neither a client that leaves nor a handler that is dropped has a say in it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+
+use super::engine::{Advanced, Engine, LOG, StepError};
+use crate::authority::{CheckReply, CheckRequest, StartReply, StartRequest};
+use crate::flow::{Effect, Flow, Hindrance, Input, Objection};
+use crate::pin::Pin;
+use crate::store::{Admission, FlowRecord, StartTicket};
+use crate::{Method, Timestamp};
+
+/// What came of asking for a message.
+#[derive(Debug)]
+pub(super) enum Started {
+    /// It was asked for, by this errand or another; the flow tells the rest.
+    Asked,
+    /// The authority refuses us.
+    Misconfigured,
+    /// It may not be sent now.
+    Hindered(Hindrance, Timestamp),
+    /// The flow takes no start in its state.
+    Illegal(Box<(FlowRecord, Objection)>),
+    /// The flow could not be read or written.
+    Failed(StepError),
+}
+
+/// What came of a PIN.
+#[derive(Debug)]
+pub(super) enum PinOutcome {
+    /// The authority was asked; how the flow stands after.
+    Answered(CheckReply, Option<FlowRecord>),
+    /// The flow takes no PIN in its state.
+    Illegal(Box<(FlowRecord, Objection)>),
+    /// The flow could not be read or written.
+    Failed(StepError),
+}
+
+impl Engine {
+    /// Asks for a message: the first with [`Input::Begin`], another with [`Input::Resend`].
+    pub(super) fn start(self: &Arc<Self>, record: FlowRecord, resend: bool) -> JoinHandle<Started> {
+        let engine = Arc::clone(self);
+        tokio::spawn(async move {
+            let capabilities = engine.authority.capabilities().await;
+            let input = if resend {
+                Input::Resend
+            } else {
+                Input::Begin { idempotent: capabilities.idempotency }
+            };
+            let (record, send) = match engine.advance(&record, &input).await {
+                Ok(Advanced { record, effect: Some(Effect::Start { send }), .. }) => (record, send),
+                Ok(_) => return Started::Asked,
+                Err(StepError::Illegal(illegal)) if illegal.1 == Objection::Begun => {
+                    return Started::Asked;
+                }
+                Err(StepError::Illegal(illegal)) => return Started::Illegal(illegal),
+                Err(error) => return Started::Failed(error),
+            };
+            let now = engine.now();
+            let ticket = engine.ticket(&record, capabilities.txn, now);
+            let hindered = match engine.store.admit_start(&ticket, now).await {
+                Ok(Admission::Admitted) => None,
+                Ok(Admission::TooMany { until }) => Some((Hindrance::TooManyStarts, until)),
+                Ok(Admission::InProgress { until }) => Some((Hindrance::InProgress, until)),
+                Err(error) => {
+                    tracing::warn!(target: LOG, %error, "no start without the store");
+                    Some((Hindrance::Unavailable, now.after(STORE_PAUSE)))
+                }
+            };
+            if let Some((by, until)) = hindered {
+                engine.feed(&record, &Input::NotAdmitted { by, until }).await;
+                return Started::Hindered(by, until);
+            }
+            engine.send_start(record, send, &ticket).await
+        })
+    }
+
+    async fn send_start(&self, record: FlowRecord, send: u32, ticket: &StartTicket) -> Started {
+        let idempotency_key = format!("{}-{send}", record.id);
+        let binding = &record.binding;
+        let request = StartRequest {
+            system: binding.scope.system(),
+            auth_id: &binding.auth_id,
+            operation: binding.scope.operation(),
+            origin: &binding.origin,
+            idempotency_key: &idempotency_key,
+        };
+        let reply = loop {
+            let reply = self.authority.start(request).await;
+            let stands = self.feed(&record, &Input::Start(reply.clone())).await;
+            let is_repeated = stands.is_some_and(|it| matches!(it.effect, Some(Effect::Start { .. })));
+            if !is_repeated {
+                break reply;
+            }
+        };
+        match reply {
+            StartReply::Accepted(_) | StartReply::Unknown => Started::Asked,
+            StartReply::Refused | StartReply::NotStarted { .. } => {
+                self.release(ticket).await;
+                Started::Asked
+            }
+            StartReply::Misconfigured => {
+                self.note_misconfigured();
+                self.release(ticket).await;
+                Started::Misconfigured
+            }
+        }
+    }
+
+    /// Submits a PIN.
+    pub(super) fn submit(self: &Arc<Self>, record: FlowRecord, pin: Pin) -> JoinHandle<PinOutcome> {
+        let engine = Arc::clone(self);
+        tokio::spawn(async move {
+            let record = match engine.advance(&record, &Input::Pin).await {
+                Ok(Advanced { record, effect: Some(Effect::CheckPin), .. }) => record,
+                // No attempt was left, and that ended the flow.
+                Ok(Advanced { record, .. }) => {
+                    return PinOutcome::Illegal(Box::new((record, Objection::NoAttempt)));
+                }
+                Err(StepError::Illegal(illegal)) => return PinOutcome::Illegal(illegal),
+                Err(error) => return PinOutcome::Failed(error),
+            };
+            let reply = engine.ask_authority(&record, Some(&pin), Duration::ZERO).await;
+            drop(pin);
+            let stands = engine.take_answer(&record, &Input::PinCheck(reply)).await;
+            PinOutcome::Answered(reply, stands)
+        })
+    }
+
+    /// Asks the authority once, if that is due, and gives the flow as it stands after.
+    pub(super) fn ask(self: &Arc<Self>, record: FlowRecord) -> JoinHandle<()> {
+        let engine = Arc::clone(self);
+        tokio::spawn(async move {
+            if let Ok(advanced) = engine.advance(&record, &Input::Wake { hold: Duration::ZERO }).await {
+                engine.carry_out(advanced).await;
+            }
+        })
+    }
+
+    /// Polls for as long as somebody on this node waits for `record` to change.
+    pub(super) fn tend(self: &Arc<Self>, record: &FlowRecord) {
+        let Some(mut news) = self.hub.claim_tending(record.id) else { return };
+        let (engine, record) = (Arc::clone(self), record.clone());
+        tokio::spawn(async move {
+            loop {
+                if !engine.hub.is_wanted(record.id) {
+                    return;
+                }
+                let hold = engine.authority.capabilities().await.wait.min(LONGEST_HOLD);
+                let advanced = match engine.advance(&record, &Input::Wake { hold }).await {
+                    Ok(advanced) => advanced,
+                    Err(StepError::Store(error)) => {
+                        tracing::warn!(target: LOG, flow = %record.id, %error, "polling waits for the store");
+                        tokio::time::sleep(STORE_PAUSE).await;
+                        continue;
+                    }
+                    Err(StepError::Gone | StepError::Illegal(_)) => break,
+                };
+                let Some(wake_at) = advanced.wake_at else { break };
+                if advanced.effect.is_some() {
+                    engine.carry_out(advanced).await;
+                } else {
+                    let pause = wake_at.since(engine.now()).max(SHORTEST_PAUSE);
+                    tokio::select! {
+                        () = tokio::time::sleep(pause) => {}
+                        // An error says that nobody waits any more, and so does the hub.
+                        _ = news.changed() => {}
+                    }
+                }
+            }
+            engine.hub.stop_tending(record.id);
+        });
+    }
+
+    async fn carry_out(&self, advanced: Advanced) {
+        match advanced.effect {
+            Some(Effect::Check { hold }) => {
+                let reply = self.ask_authority(&advanced.record, None, hold).await;
+                self.take_answer(&advanced.record, &Input::Check(reply)).await;
+            }
+            // A node died between asking for the message and sending it.
+            Some(Effect::Start { send }) => {
+                let capabilities = self.authority.capabilities().await;
+                let ticket = self.ticket(&advanced.record, capabilities.txn, self.now());
+                self.send_start(advanced.record, send, &ticket).await;
+            }
+            Some(Effect::CheckPin) | None => {}
+        }
+    }
+
+    async fn ask_authority(
+        &self,
+        record: &FlowRecord,
+        pin: Option<&Pin>,
+        hold: Duration,
+    ) -> CheckReply {
+        let binding = &record.binding;
+        let request = CheckRequest {
+            system: binding.scope.system(),
+            auth_id: &binding.auth_id,
+            txn: record.flow.txn(),
+            pin,
+            hold,
+        };
+        self.authority.check(request).await
+    }
+
+    async fn take_answer(&self, record: &FlowRecord, input: &Input) -> Option<FlowRecord> {
+        let stands = self.feed(record, input).await?.record;
+        let is_exclusive = record.flow.txn().is_none();
+        if is_exclusive && matches!(stands.flow, Flow::Authenticated(_)) {
+            self.release(&StartTicket::new(Arc::clone(&stands.binding))).await;
+        }
+        Some(stands)
+    }
+
+    /// An authority that names no logins takes one approval for another's for as long as a link
+    /// or PIN is good.
+    fn ticket(&self, record: &FlowRecord, names_logins: bool, now: Timestamp) -> StartTicket {
+        let ticket = StartTicket::new(Arc::clone(&record.binding));
+        if names_logins {
+            ticket
+        } else {
+            ticket.exclusive_until(now.after(record.flow.login_lifetime()))
+        }
+    }
+
+    /// A claim that cannot be given back ends by itself.
+    async fn release(&self, ticket: &StartTicket) {
+        if let Err(error) = self.store.release_start(ticket).await {
+            tracing::warn!(target: LOG, %error, "a claim outlives its login");
+        }
+    }
+}
+
+/// The method of a user whose authority does not tell it: the only one accepted, what the app says
+/// of them, the default.
+pub(super) fn expected_method(
+    requirement: &crate::Requirement,
+    identity: &crate::Identity,
+    default: Method,
+) -> Method {
+    match requirement.methods() {
+        crate::Methods::Only(method) => method,
+        crate::Methods::Any => identity.method().unwrap_or(default),
+    }
+}
+
+/// How long an authority is asked to hold a check.
+const LONGEST_HOLD: Duration = Duration::from_secs(25);
+
+const STORE_PAUSE: Duration = Duration::from_secs(1);
+
+/// Keeps a clock that stands still from making a busy loop.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(10);

@@ -1,0 +1,101 @@
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::watch;
+
+use crate::flow::FlowId;
+
+/// Who waits on this node for which flow, and whether a task here polls for them.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Hub(Arc<Mutex<HashMap<FlowId, Watched>>>);
+
+#[derive(Debug)]
+struct Watched {
+    news: watch::Sender<()>,
+    waiting: usize,
+    is_tended: bool,
+}
+
+impl Hub {
+    /// Waits for news of `flow` from here on.
+    pub(super) fn subscribe(&self, flow: FlowId) -> Subscription {
+        let mut flows = self.lock();
+        let watched = flows.entry(flow).or_insert_with(|| Watched {
+            news: watch::Sender::new(()),
+            waiting: 0,
+            is_tended: false,
+        });
+        watched.waiting = watched.waiting.saturating_add(1);
+        Subscription { news: watched.news.subscribe(), flow, hub: self.clone() }
+    }
+
+    /// Tells everybody who waits that `flow` has changed.
+    pub(super) fn announce(&self, flow: FlowId) {
+        if let Some(watched) = self.lock().get(&flow) {
+            watched.news.send_replace(());
+        }
+    }
+
+    /// News for the one task that tends `flow`, if nobody does yet and somebody waits.
+    pub(super) fn claim_tending(&self, flow: FlowId) -> Option<watch::Receiver<()>> {
+        let mut flows = self.lock();
+        let watched = flows.get_mut(&flow).filter(|watched| !watched.is_tended)?;
+        watched.is_tended = true;
+        Some(watched.news.subscribe())
+    }
+
+    /// Whether anybody still waits; if not, tending has ended.
+    pub(super) fn is_wanted(&self, flow: FlowId) -> bool {
+        let mut flows = self.lock();
+        let is_wanted = flows.get(&flow).is_some_and(|watched| watched.waiting > 0);
+        if !is_wanted {
+            flows.remove(&flow);
+        }
+        is_wanted
+    }
+
+    /// Gives tending up although somebody may wait: there is nothing more to come.
+    pub(super) fn stop_tending(&self, flow: FlowId) {
+        if let Some(watched) = self.lock().get_mut(&flow) {
+            watched.is_tended = false;
+            watched.news.send_replace(());
+        }
+    }
+
+    /// Nothing in here panics under the lock, and a map of senders has no half-done state.
+    fn lock(&self) -> MutexGuard<'_, HashMap<FlowId, Watched>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// News of one flow, for somebody who waits for it.
+#[derive(Debug)]
+pub(super) struct Subscription {
+    news: watch::Receiver<()>,
+    flow: FlowId,
+    hub: Hub,
+}
+
+impl Subscription {
+    /// Ends at the next news.
+    pub(super) async fn changed(&mut self) {
+        // The sender is in the hub for as long as anybody waits.
+        let _ = self.news.changed().await;
+    }
+}
+
+impl Drop for Subscription {
+    /// The last to leave takes the entry along, or tells the task that tends it to.
+    fn drop(&mut self) {
+        let mut flows = self.hub.lock();
+        let Some(watched) = flows.get_mut(&self.flow) else { return };
+        watched.waiting = watched.waiting.saturating_sub(1);
+        if watched.waiting == 0 {
+            if watched.is_tended {
+                watched.news.send_replace(());
+            } else {
+                flows.remove(&self.flow);
+            }
+        }
+    }
+}

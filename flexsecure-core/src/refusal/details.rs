@@ -1,0 +1,214 @@
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::{Answer, Format, Problem, Refusal, challenge, flow_page, grpc};
+use crate::flow::{Flow, FlowId};
+use crate::store::FlowRecord;
+use crate::time::seconds_rounded_up;
+use crate::{Requirement, Timestamp};
+
+/// All that goes into a refusal, before it takes the form its client understands.
+#[derive(Clone, Debug)]
+pub(crate) struct Details {
+    problem: Problem,
+    requirement: Option<Requirement>,
+    flow: Option<FlowObject>,
+    attempts_left: Option<u8>,
+    retry_after: Option<Duration>,
+    allow: Option<&'static str>,
+}
+
+impl Details {
+    pub(crate) const fn of(problem: Problem) -> Self {
+        Self {
+            problem,
+            requirement: None,
+            flow: None,
+            attempts_left: None,
+            retry_after: None,
+            allow: None,
+        }
+    }
+
+    pub(crate) fn requirement(mut self, requirement: Requirement) -> Self {
+        self.requirement = Some(requirement);
+        self
+    }
+
+    pub(crate) fn flow(mut self, flow: FlowObject) -> Self {
+        self.flow = Some(flow);
+        self
+    }
+
+    pub(crate) const fn attempts_left(mut self, attempts_left: Option<u8>) -> Self {
+        self.attempts_left = attempts_left;
+        self
+    }
+
+    pub(crate) const fn retry_after(mut self, wait: Duration) -> Self {
+        self.retry_after = Some(wait);
+        self
+    }
+
+    pub(crate) const fn allow(mut self, methods: &'static str) -> Self {
+        self.allow = Some(methods);
+        self
+    }
+
+    pub(crate) fn refuse(self, format: Format) -> Refusal {
+        let answer = match format {
+            Format::Json => self.json(),
+            Format::Html => self.html(),
+            Format::Grpc => grpc::trailers_only(self.problem, &self.problem_json(), self.flow_id()),
+        };
+        Refusal::new(self.problem, self.with_common_headers(answer))
+    }
+
+    fn json(&self) -> Answer {
+        let answer =
+            Answer::new(self.problem.status(), "application/problem+json", self.problem_json());
+        self.with_challenge(answer)
+    }
+
+    /// A page where there is a flow to show; the few words of the problem where there is none.
+    fn html(&self) -> Answer {
+        let answer = flow_page(self.problem.status(), Some(self.problem), self.flow.as_ref());
+        self.with_challenge(answer)
+    }
+
+    fn with_challenge(&self, answer: Answer) -> Answer {
+        match challenge::www_authenticate(self.problem, self.requirement.as_ref(), self.flow_id()) {
+            Some(challenge) => answer.with_header("www-authenticate", challenge),
+            None => answer,
+        }
+    }
+
+    fn with_common_headers(&self, mut answer: Answer) -> Answer {
+        if let Some(wait) = self.retry_after {
+            answer = answer.with_header("retry-after", seconds_rounded_up(wait).to_string());
+        }
+        if let Some(methods) = self.allow {
+            answer = answer.with_header("allow", methods.to_owned());
+        }
+        answer
+    }
+
+    fn flow_id(&self) -> Option<FlowId> {
+        self.flow.as_ref().map(|flow| flow.id)
+    }
+
+    fn problem_json(&self) -> String {
+        let requirement = self.requirement.as_ref();
+        let reason = match self.problem {
+            Problem::StepUpRequired(reason) => Some(reason.as_str()),
+            _ => None,
+        };
+        to_json(&Body {
+            r#type: format!("urn:flexsecure:problem:{}", self.problem.name()),
+            title: self.problem.title(),
+            status: self.problem.status(),
+            detail: self.problem.detail(),
+            reason,
+            system: requirement.map(|requirement| requirement.scope().system()),
+            max_age: requirement.map(|requirement| requirement.max_age().as_secs()),
+            operation: requirement
+                .and_then(|requirement| requirement.scope().operation())
+                .map(|operation| operation.text()),
+            attempts_left: self.attempts_left,
+            flow: self.flow.as_ref(),
+        })
+    }
+}
+
+/// The body of a problem, RFC 9457.
+#[derive(Serialize)]
+struct Body<'a> {
+    r#type: String,
+    title: &'static str,
+    status: u16,
+    detail: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    system: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_age: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    operation: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attempts_left: Option<u8>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    flow: Option<&'a FlowObject>,
+}
+
+/// A flow as a client sees it; fields that do not apply are absent.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct FlowObject {
+    #[serde(serialize_with = "as_text")]
+    pub(super) id: FlowId,
+    pub(super) url: String,
+    pub(super) state: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) method: Option<&'static str>,
+    #[serde(rename = "match", skip_serializing_if = "Option::is_none")]
+    pub(super) match_number: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) expires_in: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) interval: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) attempts_left: Option<u8>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) over: Option<&'static str>,
+    #[serde(skip)]
+    pub(super) takes_pin: bool,
+    #[serde(skip)]
+    pub(super) operation: Option<String>,
+    #[serde(skip)]
+    pub(super) system: String,
+    #[serde(skip)]
+    pub(super) return_to: Option<String>,
+}
+
+impl FlowObject {
+    pub(crate) fn new(record: &FlowRecord, prefix: &str, now: Timestamp) -> Self {
+        let flow = record.flow.clone().at(now);
+        let scope = &record.binding.scope;
+        Self {
+            id: record.id,
+            url: format!("{prefix}/flows/{}", record.id),
+            state: flow.state(),
+            method: flow.method().map(|method| method.as_str()),
+            match_number: flow.match_number().map(|number| number.to_string()),
+            expires_in: flow.expires_in(now).map(|left| left.as_secs()),
+            interval: flow.interval().map(|interval| interval.as_secs()),
+            attempts_left: flow.attempts_left(),
+            over: match &flow {
+                Flow::Expired(end) => Some(end.over().as_str()),
+                Flow::Idle(_) | Flow::Started(_) | Flow::Polling(_) | Flow::Authenticated(_) => None,
+            },
+            takes_pin: flow.takes_pin(),
+            operation: scope.operation().map(|operation| operation.text().to_owned()),
+            system: scope.system().to_owned(),
+            return_to: record.binding.return_to.as_deref().map(str::to_owned),
+        }
+    }
+
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    pub(crate) fn to_answer(&self) -> Answer {
+        Answer::new(200, "application/json", to_json(self))
+    }
+}
+
+fn as_text<S: serde::Serializer>(id: &FlowId, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(id)
+}
+
+/// Serializing text, numbers and options of them into memory has no way to fail.
+fn to_json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_default()
+}
