@@ -1,1 +1,23 @@
-//! .
+#![doc = include_str!("../README.md")]
+
+mod body;
+#[cfg(feature = "axum")]
+mod extract;
+mod flows;
+mod future;
+mod head;
+mod layer;
+mod service;
+mod step_up;
+
+pub use self::body::ResponseBody;
+#[cfg(feature = "axum")]
+pub use self::extract::{Ask, Elevated, Refused};
+pub use self::flows::{FlowFuture, FlowService};
+pub use self::future::ResponseFuture;
+pub use self::head::Head;
+pub use self::layer::StepUpLayer;
+pub use self::service::StepUpService;
+pub use self::step_up::StepUp;
+pub use flexsecure_core as core;
+pub use flexsecure_core::{Gate, Identity, Requirement};

@@ -1,0 +1,86 @@
+use std::fmt;
+use std::sync::Arc;
+
+use flexsecure_core::{Gate, Identity, OnDemand, Policy};
+use http::Request;
+
+use crate::head::Head;
+use crate::{FlowService, StepUpLayer};
+
+/// Step-up authentication for an app: hands out the layers that protect its routes.
+///
+/// Cheap to clone; build it once.
+#[derive(Clone)]
+pub struct StepUp {
+    gate: Gate,
+    identify: Arc<Identify>,
+}
+
+type Identify = dyn for<'a> Fn(Head<'a>) -> Option<Identity> + Send + Sync;
+
+impl StepUp {
+    /// Step-up by `gate`, for requests in whose extensions an outer layer has put an [`Identity`].
+    #[must_use]
+    pub fn new(gate: Gate) -> Self {
+        Self { gate, identify: Arc::new(|head| head.extensions.get::<Identity>().cloned()) }
+    }
+
+    /// Learns who asks by `identify` instead.
+    ///
+    /// It runs on each protected request; an [`Identity`] that an outer layer built is cheaper than
+    /// one built here.
+    #[must_use]
+    pub fn identify(
+        mut self,
+        identify: impl for<'a> Fn(Head<'a>) -> Option<Identity> + Send + Sync + 'static,
+    ) -> Self {
+        self.identify = Arc::new(identify);
+        self
+    }
+
+    /// The layer for routes that take what `policy` says: a
+    /// [`Requirement`](flexsecure_core::Requirement), or a closure that decides per request.
+    #[must_use]
+    pub fn require(&self, policy: impl Policy) -> StepUpLayer {
+        StepUpLayer::new(self.clone(), policy)
+    }
+
+    /// The layer for routes whose handlers find out what it takes: they get an
+    /// [`Ask`](flexsecure_core::Ask).
+    #[must_use]
+    pub fn on_demand(&self) -> StepUpLayer {
+        self.require(OnDemand)
+    }
+
+    /// The flow endpoints, to be served under [the gate's prefix](Gate::prefix).
+    ///
+    /// The paths it sees may or may not start with the prefix, so it can be nested or routed to.
+    #[must_use]
+    pub fn flows(&self) -> FlowService {
+        FlowService::new(self.clone())
+    }
+
+    /// The flow endpoints as axum routes, to be merged into the app.
+    #[cfg(feature = "axum")]
+    pub fn routes<S: Clone + Send + Sync + 'static>(&self) -> axum::Router<S> {
+        axum::Router::new().nest_service(self.gate.prefix(), self.flows())
+    }
+
+    /// The gate itself.
+    #[must_use]
+    pub const fn gate(&self) -> &Gate {
+        &self.gate
+    }
+
+    /// Who makes `request`.
+    #[must_use]
+    pub fn identity<B>(&self, request: &Request<B>) -> Option<Identity> {
+        (self.identify)(Head::of(request))
+    }
+}
+
+impl fmt::Debug for StepUp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StepUp").field("gate", &self.gate).finish_non_exhaustive()
+    }
+}
