@@ -145,7 +145,9 @@ impl Elevations {
             return Err(if other { Reason::Operation } else { Reason::Missing });
         };
         // The index was found in this list a line ago.
-        let Some(held) = self.list.get(index) else { return Err(Reason::Missing) };
+        let Some(held) = self.list.get(index) else {
+            return Err(Reason::Missing);
+        };
         if held.spent {
             Err(Reason::Spent)
         } else if !held.is_younger_than(requirement.max_age(), now) {

@@ -19,7 +19,8 @@ impl Pin {
             return Err(MalformedPin);
         }
         let digits: String = text.chars().filter(|c| *c != ' ').collect();
-        let well_formed = digits.len() == DIGITS && digits.bytes().all(|byte| byte.is_ascii_digit());
+        let well_formed =
+            digits.len() == DIGITS && digits.bytes().all(|byte| byte.is_ascii_digit());
         let pin = Self(digits.into());
         if well_formed { Ok(pin) } else { Err(MalformedPin) }
     }

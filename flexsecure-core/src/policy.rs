@@ -25,7 +25,10 @@ pub trait Policy: Send + Sync + 'static {
 /// What a request must bring.
 #[derive(Clone, Debug)]
 #[must_use]
-#[expect(clippy::exhaustive_enums, reason = "a request passes, has to prove something, or does not pass")]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "a request passes, has to prove something, or does not pass"
+)]
 pub enum Decision<'p> {
     /// Nothing beyond an identity.
     Allow,

@@ -72,13 +72,13 @@ impl<B: Body<Data = Bytes>> Body for ResponseBody<B> {
 /// extensions for the layers outside.
 pub(crate) fn respond<B>(refusal: Refusal) -> Response<ResponseBody<B>> {
     let problem = refusal.problem();
-    let mut response = render(refusal.into_answer()).map(ResponseBody::answer);
+    let mut response = render(refusal.answer()).map(ResponseBody::answer);
     response.extensions_mut().insert(problem);
     response
 }
 
 /// The gate answers with valid statuses and headers only; should it not, less is said, not more.
-pub(crate) fn render(answer: Answer) -> Response<Bytes> {
+pub(crate) fn render(answer: &Answer) -> Response<Bytes> {
     let mut response = Response::new(answer.body().clone());
     *response.status_mut() =
         StatusCode::from_u16(answer.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);

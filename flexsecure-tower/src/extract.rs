@@ -68,7 +68,7 @@ impl From<Refusal> for Refused {
 impl IntoResponse for Refused {
     fn into_response(self) -> Response {
         let problem = self.0.problem();
-        let mut response = render(self.0.into_answer()).map(Body::from);
+        let mut response = render(self.0.answer()).map(Body::from);
         response.extensions_mut().insert(problem);
         response
     }
@@ -86,10 +86,7 @@ impl<S: Sync> FromRequestParts<S> for Elevated {
 impl<S: Sync> OptionalFromRequestParts<S> for Elevated {
     type Rejection = std::convert::Infallible;
 
-    async fn from_request_parts(
-        parts: &mut Parts,
-        _: &S,
-    ) -> Result<Option<Self>, Self::Rejection> {
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Self::Rejection> {
         Ok(parts.extensions.get::<flexsecure_core::Elevated>().cloned().map(Self))
     }
 }

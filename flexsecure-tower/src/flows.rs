@@ -49,7 +49,7 @@ where
         let asked = gate.flow_request(rest, &Head::of(&request).view(), identity.as_ref());
         FlowFuture(Box::pin(async move {
             let body = read(request.into_body()).await;
-            Ok(render(gate.answer(asked, body).await).map(Full::new))
+            Ok(render(&gate.answer(asked, body).await).map(Full::new))
         }))
     }
 }
@@ -67,10 +67,12 @@ where
 }
 
 /// The future of a [`FlowService`].
-pub struct FlowFuture(Pin<Box<dyn Future<Output = Result<Response<Full<Bytes>>, Infallible>> + Send>>);
+pub struct FlowFuture(Pin<Box<dyn Future<Output = Answered> + Send>>);
+
+type Answered = Result<Response<Full<Bytes>>, Infallible>;
 
 impl Future for FlowFuture {
-    type Output = Result<Response<Full<Bytes>>, Infallible>;
+    type Output = Answered;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         self.0.as_mut().poll(cx)

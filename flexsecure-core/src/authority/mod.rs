@@ -57,12 +57,8 @@ impl Capabilities {
         Self { txn: false, match_number: false, wait: Duration::ZERO, idempotency: false };
 
     /// All that `flexsecure-server` offers.
-    pub const FULL: Self = Self {
-        txn: true,
-        match_number: true,
-        wait: Duration::from_secs(30),
-        idempotency: true,
-    };
+    pub const FULL: Self =
+        Self { txn: true, match_number: true, wait: Duration::from_secs(30), idempotency: true };
 }
 
 /// A start to send.

@@ -26,9 +26,14 @@ pub(super) struct Live {
 /// When the next check without a PIN is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Check {
-    Due { from: Timestamp },
+    Due {
+        from: Timestamp,
+    },
     /// Its sender is given up on at `limit`.
-    InFlight { since: Timestamp, limit: Timestamp },
+    InFlight {
+        since: Timestamp,
+        limit: Timestamp,
+    },
 }
 
 impl Live {
@@ -160,7 +165,9 @@ impl Live {
 
     /// Takes an attempt for a PIN about to be sent; none if none is left.
     pub(super) fn claim_attempt(&mut self) -> bool {
-        let Some(left) = self.attempts_left.checked_sub(1) else { return false };
+        let Some(left) = self.attempts_left.checked_sub(1) else {
+            return false;
+        };
         self.attempts_left = left;
         self.pins_in_flight = self.pins_in_flight.saturating_add(1);
         true

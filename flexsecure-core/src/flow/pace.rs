@@ -14,7 +14,7 @@ pub(super) const fn default_lifetime(method: Method) -> Duration {
 
 /// The time from one check to the next: the longer the user takes, the less a second matters.
 pub(super) fn between_checks(interval: Duration, age: Duration) -> Duration {
-    let half = interval / 2;
+    let half = interval.checked_div(2).unwrap_or_default();
     if age < Duration::from_secs(60) {
         interval
     } else if age < Duration::from_secs(180) {

@@ -155,10 +155,10 @@ impl Flow {
             Self::Idle(idle) => idle.step(&input, cx.now),
             Self::Started(Started(live)) => Phase::Started.step(live, &input, cx.now),
             Self::Polling(Polling(live)) => Phase::Polling.step(live, &input, cx.now),
-            over @ (Self::Authenticated(_) | Self::Expired(_)) => match input {
-                Input::Wake { .. } => Ok((over, None)),
-                _ => Err((over, Objection::Over)),
-            },
+            over @ (Self::Authenticated(_) | Self::Expired(_)) => {
+                let is_legal = matches!(input, Input::Wake { .. });
+                if is_legal { Ok((over, None)) } else { Err((over, Objection::Over)) }
+            }
         };
         match outcome {
             Ok((flow, effect)) => Ok(Step { wake_at: flow.wake_at(), flow, effect }),
@@ -205,10 +205,7 @@ impl Idle {
             (_, Input::Resend | Input::Pin) => Err((Flow::Idle(self), Objection::NotStarted)),
             (
                 _,
-                Input::Start(_)
-                | Input::NotAdmitted { .. }
-                | Input::Check(_)
-                | Input::PinCheck(_),
+                Input::Start(_) | Input::NotAdmitted { .. } | Input::Check(_) | Input::PinCheck(_),
             ) => Err((Flow::Idle(self), Objection::Unasked)),
         }
     }

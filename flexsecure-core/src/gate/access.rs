@@ -1,18 +1,19 @@
 //! The slow path: a request that holds no proof that does.
 
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::time::Sleep;
 
 use super::client::{Client, until};
 use super::engine::{Engine, LOG, StepError};
 use super::errands::{PinOutcome, Started, expected_method};
 use crate::authority::CheckReply;
 use crate::flow::{Flow, FlowId, Hindrance, Objection, Over};
-use crate::refusal::{Details, FlowObject, Format, Problem, Reason};
+use crate::refusal::{Details, FlowObject, Problem, Reason};
 use crate::store::{Binding, FlowRecord, Opened, StoreError};
-use crate::{Elevated, Identity, Pin, Refusal, Requirement};
+use crate::{Elevated, Identity, Refusal, Requirement};
 
 impl Engine {
     /// Lets the request through or says why not, in the form its client understands.
@@ -22,15 +23,9 @@ impl Engine {
         client: Client,
         requirement: Requirement,
     ) -> Result<Elevated, Refusal> {
-        let format = if client.navigates { Format::Html } else { client.format };
+        let format = client.format;
         let admitted = self.decide(&identity, client, &requirement).await;
-        admitted.map_err(|refused| match refused {
-            Refused::Here(details) => details.requirement(requirement).refuse(format),
-            Refused::Elsewhere(problem, flow) => {
-                let page = crate::refusal::Answer::see_other(flow.url().to_owned());
-                Refusal::new(problem, page)
-            }
-        })
+        admitted.map_err(|details| details.requirement(requirement).refuse(format))
     }
 
     async fn decide(
@@ -38,13 +33,13 @@ impl Engine {
         identity: &Identity,
         mut client: Client,
         requirement: &Requirement,
-    ) -> Result<Elevated, Refused> {
+    ) -> Result<Elevated, Details> {
         let reason = match self.satisfy(identity, requirement).await? {
             Ok(elevated) => return Ok(elevated),
             Err(reason) => reason,
         };
         if let Some(left) = self.misconfigured_for() {
-            return Err(unavailable(left).into());
+            return Err(unavailable(left));
         }
         let pin = client.pin.take();
         let (record, is_new) = match self.open(identity, &client, requirement).await? {
@@ -68,12 +63,8 @@ impl Engine {
         {
             return Ok(elevated);
         }
-        let problem = Problem::StepUpRequired(reason);
-        let flow = self.describe(&record);
-        if client.navigates {
-            return Err(Refused::Elsewhere(problem, flow));
-        }
-        Err(Details::of(problem).flow(flow).into())
+        let details = Details::of(Problem::StepUpRequired(reason)).flow(self.describe(&record));
+        Err(if client.navigates { details.lead_there() } else { details })
     }
 
     /// The elevation that does, used up if it is good for one request; or why none does.
@@ -103,7 +94,9 @@ impl Engine {
         requirement: &Requirement,
     ) -> Result<Result<(Arc<crate::Elevations>, usize), Reason>, Details> {
         let held = self.store.elevations(identity.session()).await.map_err(store_unavailable)?;
-        let Some(held) = held else { return Ok(Err(Reason::Missing)) };
+        let Some(held) = held else {
+            return Ok(Err(Reason::Missing));
+        };
         let found = held.judge(identity.auth_id(), requirement, self.now());
         Ok(found.map(|index| (held, index)))
     }
@@ -136,10 +129,13 @@ impl Engine {
 
     /// Starts an idle flow and waits a little for what the authority tells of it.
     pub(super) async fn begin(self: &Arc<Self>, record: FlowRecord) -> Result<FlowRecord, Details> {
-        let patience = Instant::now() + PATIENCE;
-        let errand = self.start(record.clone(), false);
-        if let Ok(Ok(started)) = tokio::time::timeout_at(patience, errand).await {
-            self.explain(started)?;
+        let mut patience = pin!(tokio::time::sleep(PATIENCE));
+        let mut errand = self.start(record.clone(), false);
+        tokio::select! {
+            started = &mut errand => if let Ok(started) = started {
+                self.explain(started)?;
+            },
+            () = &mut patience => {}
         }
         // Another request, or another node, may have asked first.
         let is_starting = |record: &FlowRecord| record.flow.is_starting();
@@ -178,7 +174,10 @@ impl Engine {
     }
 
     /// Sends another message, and waits a little for what the authority tells of it.
-    pub(super) async fn resend(self: &Arc<Self>, record: FlowRecord) -> Result<FlowRecord, Details> {
+    pub(super) async fn resend(
+        self: &Arc<Self>,
+        record: FlowRecord,
+    ) -> Result<FlowRecord, Details> {
         let errand = self.start(record.clone(), true);
         if let Ok(Ok(started)) = tokio::time::timeout(PATIENCE, errand).await {
             self.explain(started)?;
@@ -187,7 +186,10 @@ impl Engine {
     }
 
     /// Asks the authority how a started flow stands, if that is due.
-    pub(super) async fn inquire(self: &Arc<Self>, record: FlowRecord) -> Result<FlowRecord, Details> {
+    pub(super) async fn inquire(
+        self: &Arc<Self>,
+        record: FlowRecord,
+    ) -> Result<FlowRecord, Details> {
         let errand = self.ask(record.clone());
         // Whatever came of it is in the record, and so it is if it takes longer.
         let _ = tokio::time::timeout(PATIENCE, errand).await;
@@ -198,34 +200,39 @@ impl Engine {
     pub(super) async fn try_pin(
         self: &Arc<Self>,
         record: FlowRecord,
-        pin: Pin,
+        pin: crate::Pin,
     ) -> Result<FlowRecord, Details> {
-        let outcome = match self.submit(record.clone(), pin).await {
-            Ok(outcome) => outcome,
-            Err(_) => return Err(unavailable(STORE_RETRY)),
+        let Ok(outcome) = self.submit(record, pin).await else {
+            return Err(unavailable(AUTHORITY_RETRY));
         };
         match outcome {
             PinOutcome::Answered(reply, stands) => {
-                let Some(record) = stands else { return Err(Details::of(Problem::FlowNotFound)) };
+                let Some(record) = stands else {
+                    return Err(Details::of(Problem::FlowNotFound));
+                };
                 match (reply, &record.flow) {
                     (_, Flow::Authenticated(_)) => Ok(record),
                     (CheckReply::Unavailable { retry_after, .. }, flow) if !flow.is_over() => {
                         Err(unavailable(retry_after.unwrap_or(AUTHORITY_RETRY)))
                     }
-                    (_, Flow::Expired(end)) if end.over() != Over::Attempts => Err(self.over(&record)),
+                    (_, Flow::Expired(end)) if end.over() != Over::Attempts => {
+                        Err(self.over(&record))
+                    }
                     _ => Err(self.pin_rejected(&record)),
                 }
             }
-            PinOutcome::Illegal(illegal) => match illegal.1 {
-                Objection::Over => Err(self.over(&illegal.0)),
-                _ => Err(self.pin_rejected(&illegal.0)),
-            },
+            PinOutcome::Illegal(illegal) => {
+                let (record, objection) = *illegal;
+                let is_over = objection == Objection::Over;
+                Err(if is_over { self.over(&record) } else { self.pin_rejected(&record) })
+            }
             PinOutcome::Failed(error) => Err(self.failed(error)),
         }
     }
 
     fn pin_rejected(&self, record: &FlowRecord) -> Details {
-        let is_exhausted = matches!(&record.flow, Flow::Expired(end) if end.over() == Over::Attempts);
+        let is_exhausted =
+            matches!(&record.flow, Flow::Expired(end) if end.over() == Over::Attempts);
         let attempts_left = if is_exhausted { Some(0) } else { record.flow.attempts_left() };
         Details::of(Problem::PinRejected).attempts_left(attempts_left).flow(self.describe(record))
     }
@@ -257,16 +264,18 @@ impl Engine {
 
     pub(super) async fn refresh(&self, record: FlowRecord) -> Result<FlowRecord, Details> {
         let stored = self.reload(&record).await.map_err(store_unavailable)?;
-        let Some(stored) = stored else { return Err(Details::of(Problem::FlowNotFound)) };
+        let Some(stored) = stored else {
+            return Err(Details::of(Problem::FlowNotFound));
+        };
         Ok(FlowRecord { flow: stored.flow.at(self.now()), ..stored })
     }
 
-    /// The record once `is_old_news` does not hold of it any more, or as it stands at `deadline` or
-    /// when the gate closes.
+    /// The record once `is_old_news` does not hold of it any more, or as it stands when `patience`
+    /// ends or the gate closes.
     pub(super) async fn wait_while(
         self: &Arc<Self>,
         record: FlowRecord,
-        deadline: Instant,
+        mut patience: Pin<&mut Sleep>,
         is_old_news: impl Fn(&FlowRecord) -> bool + Send,
     ) -> Result<FlowRecord, Details> {
         let mut news = self.hub.subscribe(record.id);
@@ -278,28 +287,14 @@ impl Engine {
             self.tend(&record);
             tokio::select! {
                 () = news.changed() => {}
-                () = tokio::time::sleep_until(deadline) => return self.refresh(record).await,
+                () = &mut patience => return self.refresh(record).await,
                 () = self.closed() => return Ok(record),
             }
         }
     }
 }
 
-/// How a request is refused.
-#[derive(Debug)]
-enum Refused {
-    /// By an answer of its own.
-    Here(Details),
-    /// By leading the browser to the page of the flow.
-    Elsewhere(Problem, FlowObject),
-}
-
-impl From<Details> for Refused {
-    fn from(details: Details) -> Self {
-        Self::Here(details)
-    }
-}
-
+#[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` calls")]
 pub(super) fn store_unavailable(error: StoreError) -> Details {
     tracing::error!(target: LOG, %error, "the store failed");
     Details::of(Problem::StoreUnavailable).retry_after(STORE_RETRY)

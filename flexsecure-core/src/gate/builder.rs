@@ -26,13 +26,17 @@ pub struct GateBuilder {
 #[non_exhaustive]
 pub enum BuildError {
     /// The prefix is not a plain path.
-    #[error("the prefix {prefix:?} has to be a path like /step-up: with a slash in front and none behind")]
+    #[error(
+        "the prefix {prefix:?} has to be a path like /step-up: with a slash in front and none behind"
+    )]
     Prefix {
         /// What was set.
         prefix: String,
     },
     /// A trusted origin is not one.
-    #[error("the trusted origin {origin:?} has to be like https://app.example.com, with no path behind")]
+    #[error(
+        "the trusted origin {origin:?} has to be like https://app.example.com, with no path behind"
+    )]
     TrustedOrigin {
         /// What was set.
         origin: String,

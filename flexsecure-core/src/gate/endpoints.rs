@@ -1,10 +1,11 @@
 //! The flow endpoints: what a client does about a refusal.
 
+use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use serde::Deserialize;
-use tokio::time::Instant;
 
 use super::access::store_unavailable;
 use super::client::{format, wait};
@@ -15,7 +16,6 @@ use crate::pin::Pin;
 use crate::refusal::{Answer, Details, Format, Problem, STYLE_SHEET, flow_page};
 use crate::store::FlowRecord;
 use crate::{Identity, RequestView};
-use std::sync::Arc;
 
 /// The body of a request to a flow endpoint, as far as it was read.
 #[derive(Debug)]
@@ -140,14 +140,11 @@ impl Engine {
     }
 
     /// A flow that another session opened does not exist, nor does one that another user did.
-    async fn find(
-        &self,
-        identity: Option<&Identity>,
-        id: &FlowId,
-    ) -> Result<FlowRecord, Details> {
-        let Some(identity) = identity else { return Err(Details::of(Problem::FlowNotFound)) };
-        let stored =
-            self.store.flow(identity.session(), id).await.map_err(store_unavailable)?;
+    async fn find(&self, identity: Option<&Identity>, id: &FlowId) -> Result<FlowRecord, Details> {
+        let Some(identity) = identity else {
+            return Err(Details::of(Problem::FlowNotFound));
+        };
+        let stored = self.store.flow(identity.session(), id).await.map_err(store_unavailable)?;
         let record = stored
             .filter(|record| *record.binding.auth_id == *identity.auth_id())
             .ok_or_else(|| Details::of(Problem::FlowNotFound))?;
@@ -155,7 +152,11 @@ impl Engine {
     }
 
     /// Asks the authority if that is due; with a wait, until there is news.
-    async fn show(self: &Arc<Self>, record: FlowRecord, wait: Duration) -> Result<FlowRecord, Details> {
+    async fn show(
+        self: &Arc<Self>,
+        record: FlowRecord,
+        wait: Duration,
+    ) -> Result<FlowRecord, Details> {
         if record.flow.is_over() {
             return Ok(record);
         }
@@ -164,7 +165,7 @@ impl Engine {
         }
         let before = news_of(&record);
         let is_old_news = move |record: &FlowRecord| news_of(record) == before;
-        self.wait_while(record, Instant::now() + wait, is_old_news).await
+        self.wait_while(record, pin!(tokio::time::sleep(wait)), is_old_news).await
     }
 
     /// A browser whose flow has authenticated goes back to where it was.

@@ -49,7 +49,10 @@ impl Engine {
     }
 
     /// The record as it is stored now.
-    pub(super) async fn reload(&self, record: &FlowRecord) -> Result<Option<FlowRecord>, StoreError> {
+    pub(super) async fn reload(
+        &self,
+        record: &FlowRecord,
+    ) -> Result<Option<FlowRecord>, StoreError> {
         self.store.flow(&record.binding.session, &record.id).await
     }
 
@@ -71,7 +74,11 @@ impl Engine {
                 }
             };
             if step.flow == current.flow {
-                return Ok(Advanced { record: current, effect: step.effect, wake_at: step.wake_at });
+                return Ok(Advanced {
+                    record: current,
+                    effect: step.effect,
+                    wake_at: step.wake_at,
+                });
             }
             let next = current.next(step.flow);
             let grant = elevation(&next);
@@ -140,7 +147,9 @@ impl Engine {
 
 /// What a flow that has authenticated brings its session.
 fn elevation(record: &FlowRecord) -> Option<Elevation> {
-    let Flow::Authenticated(end) = &record.flow else { return None };
+    let Flow::Authenticated(end) = &record.flow else {
+        return None;
+    };
     Some(Elevation {
         scope: record.binding.scope.clone(),
         method: end.method(),

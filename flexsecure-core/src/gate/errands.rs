@@ -91,7 +91,8 @@ impl Engine {
         let reply = loop {
             let reply = self.authority.start(request).await;
             let stands = self.feed(&record, &Input::Start(reply.clone())).await;
-            let is_repeated = stands.is_some_and(|it| matches!(it.effect, Some(Effect::Start { .. })));
+            let is_repeated =
+                stands.is_some_and(|it| matches!(it.effect, Some(Effect::Start { .. })));
             if !is_repeated {
                 break reply;
             }
@@ -134,7 +135,9 @@ impl Engine {
     pub(super) fn ask(self: &Arc<Self>, record: FlowRecord) -> JoinHandle<()> {
         let engine = Arc::clone(self);
         tokio::spawn(async move {
-            if let Ok(advanced) = engine.advance(&record, &Input::Wake { hold: Duration::ZERO }).await {
+            if let Ok(advanced) =
+                engine.advance(&record, &Input::Wake { hold: Duration::ZERO }).await
+            {
                 engine.carry_out(advanced).await;
             }
         })
@@ -142,7 +145,9 @@ impl Engine {
 
     /// Polls for as long as somebody on this node waits for `record` to change.
     pub(super) fn tend(self: &Arc<Self>, record: &FlowRecord) {
-        let Some(mut news) = self.hub.claim_tending(record.id) else { return };
+        let Some(mut news) = self.hub.claim_tending(record.id) else {
+            return;
+        };
         let (engine, record) = (Arc::clone(self), record.clone());
         tokio::spawn(async move {
             loop {
@@ -159,7 +164,9 @@ impl Engine {
                     }
                     Err(StepError::Gone | StepError::Illegal(_)) => break,
                 };
-                let Some(wake_at) = advanced.wake_at else { break };
+                let Some(wake_at) = advanced.wake_at else {
+                    break;
+                };
                 if advanced.effect.is_some() {
                     engine.carry_out(advanced).await;
                 } else {

@@ -88,7 +88,9 @@ impl Drop for Subscription {
     /// The last to leave takes the entry along, or tells the task that tends it to.
     fn drop(&mut self) {
         let mut flows = self.hub.lock();
-        let Some(watched) = flows.get_mut(&self.flow) else { return };
+        let Some(watched) = flows.get_mut(&self.flow) else {
+            return;
+        };
         watched.waiting = watched.waiting.saturating_sub(1);
         if watched.waiting == 0 {
             if watched.is_tended {

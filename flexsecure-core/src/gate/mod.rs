@@ -146,7 +146,9 @@ impl Gate {
         if requirement.scope().single_use() {
             return None;
         }
-        let Peek::Known(Some(held)) = self.0.store.peek(identity.session()) else { return None };
+        let Peek::Known(Some(held)) = self.0.store.peek(identity.session()) else {
+            return None;
+        };
         let index = held.judge(identity.auth_id(), requirement, self.0.now()).ok()?;
         Some(Elevated::new(held, index))
     }

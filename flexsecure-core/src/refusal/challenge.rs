@@ -11,10 +11,12 @@ pub(super) fn www_authenticate(
     requirement: Option<&Requirement>,
     flow: Option<FlowId>,
 ) -> Option<String> {
-    let error = match problem {
-        Problem::StepUpRequired(_) => "insufficient_user_authentication",
-        Problem::IdentificationRequired => "identification_required",
-        _ => return None,
+    let error = if matches!(problem, Problem::StepUpRequired(_)) {
+        "insufficient_user_authentication"
+    } else if problem == Problem::IdentificationRequired {
+        "identification_required"
+    } else {
+        return None;
     };
     let mut challenge =
         format!("FlexSecure error=\"{error}\", error_description=\"{}\"", problem.detail());

@@ -2,67 +2,87 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{Answer, Format, Problem, Refusal, challenge, flow_page, grpc};
+use super::{Answer, Format, Problem, Reason, Refusal, challenge, flow_page, grpc};
 use crate::flow::{Flow, FlowId};
 use crate::store::FlowRecord;
 use crate::time::seconds_rounded_up;
 use crate::{Requirement, Timestamp};
 
 /// All that goes into a refusal, before it takes the form its client understands.
+///
+/// It is boxed because it is the rare case of many a `Result`.
 #[derive(Clone, Debug)]
-pub(crate) struct Details {
+pub(crate) struct Details(Box<Contents>);
+
+#[derive(Clone, Debug)]
+struct Contents {
     problem: Problem,
     requirement: Option<Requirement>,
     flow: Option<FlowObject>,
     attempts_left: Option<u8>,
     retry_after: Option<Duration>,
     allow: Option<&'static str>,
+    leads_there: bool,
 }
 
 impl Details {
-    pub(crate) const fn of(problem: Problem) -> Self {
-        Self {
+    pub(crate) fn of(problem: Problem) -> Self {
+        Self(Box::new(Contents {
             problem,
             requirement: None,
             flow: None,
             attempts_left: None,
             retry_after: None,
             allow: None,
-        }
+            leads_there: false,
+        }))
     }
 
     pub(crate) fn requirement(mut self, requirement: Requirement) -> Self {
-        self.requirement = Some(requirement);
+        self.0.requirement = Some(requirement);
         self
     }
 
     pub(crate) fn flow(mut self, flow: FlowObject) -> Self {
-        self.flow = Some(flow);
+        self.0.flow = Some(flow);
         self
     }
 
-    pub(crate) const fn attempts_left(mut self, attempts_left: Option<u8>) -> Self {
-        self.attempts_left = attempts_left;
+    pub(crate) fn attempts_left(mut self, attempts_left: Option<u8>) -> Self {
+        self.0.attempts_left = attempts_left;
         self
     }
 
-    pub(crate) const fn retry_after(mut self, wait: Duration) -> Self {
-        self.retry_after = Some(wait);
+    pub(crate) fn retry_after(mut self, wait: Duration) -> Self {
+        self.0.retry_after = Some(wait);
         self
     }
 
-    pub(crate) const fn allow(mut self, methods: &'static str) -> Self {
-        self.allow = Some(methods);
+    pub(crate) fn allow(mut self, methods: &'static str) -> Self {
+        self.0.allow = Some(methods);
+        self
+    }
+
+    /// Sends a browser to the flow's page instead of showing it in the place of another.
+    pub(crate) fn lead_there(mut self) -> Self {
+        self.0.leads_there = true;
         self
     }
 
     pub(crate) fn refuse(self, format: Format) -> Refusal {
+        let contents = *self.0;
         let answer = match format {
-            Format::Json => self.json(),
-            Format::Html => self.html(),
-            Format::Grpc => grpc::trailers_only(self.problem, &self.problem_json(), self.flow_id()),
+            Format::Json => contents.json(),
+            Format::Html => contents.html(),
+            Format::Grpc => contents.grpc(),
         };
-        Refusal::new(self.problem, self.with_common_headers(answer))
+        Refusal::new(contents.problem, contents.with_common_headers(answer))
+    }
+}
+
+impl Contents {
+    fn grpc(&self) -> Answer {
+        grpc::trailers_only(self.problem, &self.problem_json(), self.flow_id())
     }
 
     fn json(&self) -> Answer {
@@ -73,6 +93,9 @@ impl Details {
 
     /// A page where there is a flow to show; the few words of the problem where there is none.
     fn html(&self) -> Answer {
+        if let Some(flow) = self.flow.as_ref().filter(|_| self.leads_there) {
+            return Answer::see_other(flow.url.clone());
+        }
         let answer = flow_page(self.problem.status(), Some(self.problem), self.flow.as_ref());
         self.with_challenge(answer)
     }
@@ -100,16 +123,13 @@ impl Details {
 
     fn problem_json(&self) -> String {
         let requirement = self.requirement.as_ref();
-        let reason = match self.problem {
-            Problem::StepUpRequired(reason) => Some(reason.as_str()),
-            _ => None,
-        };
+        let reason = self.problem.reason();
         to_json(&Body {
             r#type: format!("urn:flexsecure:problem:{}", self.problem.name()),
             title: self.problem.title(),
             status: self.problem.status(),
             detail: self.problem.detail(),
-            reason,
+            reason: reason.map(Reason::as_str),
             system: requirement.map(|requirement| requirement.scope().system()),
             max_age: requirement.map(|requirement| requirement.max_age().as_secs()),
             operation: requirement
@@ -186,7 +206,9 @@ impl FlowObject {
             attempts_left: flow.attempts_left(),
             over: match &flow {
                 Flow::Expired(end) => Some(end.over().as_str()),
-                Flow::Idle(_) | Flow::Started(_) | Flow::Polling(_) | Flow::Authenticated(_) => None,
+                Flow::Idle(_) | Flow::Started(_) | Flow::Polling(_) | Flow::Authenticated(_) => {
+                    None
+                }
             },
             takes_pin: flow.takes_pin(),
             operation: scope.operation().map(|operation| operation.text().to_owned()),

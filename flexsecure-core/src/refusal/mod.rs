@@ -28,8 +28,10 @@ pub struct Answer {
 
 impl Answer {
     pub(crate) fn new(status: u16, content_type: &'static str, body: impl Into<Bytes>) -> Self {
-        let headers =
-            vec![("content-type", content_type.to_owned()), ("cache-control", "no-store".to_owned())];
+        let headers = vec![
+            ("content-type", content_type.to_owned()),
+            ("cache-control", "no-store".to_owned()),
+        ];
         Self { status, headers, body: body.into() }
     }
 

@@ -79,7 +79,10 @@ fn wait_for_user(main: &mut String, flow: &FlowObject) {
 
 fn start_form(main: &mut String, flow: &FlowObject, label: &str) {
     let url = Escaped(&flow.url);
-    let _ = write!(main, "<form method=\"post\" action=\"{url}/start\"><button>{label}</button></form>");
+    let _ = write!(
+        main,
+        "<form method=\"post\" action=\"{url}/start\"><button>{label}</button></form>"
+    );
 }
 
 fn paragraph(main: &mut String, class: &str, text: &str) {

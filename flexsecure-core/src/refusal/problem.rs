@@ -57,6 +57,12 @@ pub enum Reason {
 }
 
 impl Problem {
+    /// Why what the session holds does not do, if that is the problem.
+    #[must_use]
+    pub const fn reason(self) -> Option<Reason> {
+        if let Self::StepUpRequired(reason) = self { Some(reason) } else { None }
+    }
+
     /// The last part of the problem type.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -78,24 +84,9 @@ impl Problem {
     /// What to do about it.
     #[must_use]
     pub const fn detail(self) -> &'static str {
-        match self {
-            Self::StepUpRequired(reason) => reason.detail(),
-            Self::IdentificationRequired
-            | Self::Denied
-            | Self::CrossSite
-            | Self::PinRejected
-            | Self::PinMalformed
-            | Self::BodyMalformed
-            | Self::BodyTooLarge
-            | Self::ContentTypeUnsupported
-            | Self::MethodNotAllowed
-            | Self::FlowNotFound
-            | Self::FlowOver
-            | Self::FlowInProgress
-            | Self::TooSoon
-            | Self::TooManyStarts
-            | Self::AuthorityUnavailable
-            | Self::StoreUnavailable => self.row().3,
+        match self.reason() {
+            Some(reason) => reason.detail(),
+            None => self.row().3,
         }
     }
 
@@ -157,10 +148,18 @@ impl Reason {
     const fn detail(self) -> &'static str {
         match self {
             Self::Missing => "Prove who you are, then repeat the request.",
-            Self::Stale => "The last proof is too old; prove again who you are, then repeat the request.",
-            Self::Method => "The last proof was by a method that does not do here; prove again who you are, then repeat the request.",
-            Self::Operation => "The last proof was for another operation; approve this one, then repeat the request.",
-            Self::Spent => "The last proof was good for one request; start another, then repeat the request.",
+            Self::Stale => {
+                "The last proof is too old; prove again who you are, then repeat the request."
+            }
+            Self::Method => {
+                "The last proof was by a method that does not do here; prove again who you are, then repeat the request."
+            }
+            Self::Operation => {
+                "The last proof was for another operation; approve this one, then repeat the request."
+            }
+            Self::Spent => {
+                "The last proof was good for one request; start another, then repeat the request."
+            }
         }
     }
 }

@@ -42,7 +42,8 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// What `session` holds, spent elevations included.
     ///
     /// *False positive*: requests pass without a proof. *False negative*: the user is asked again.
-    async fn elevations(&self, session: &SessionKey) -> Result<Option<Arc<Elevations>>, StoreError>;
+    async fn elevations(&self, session: &SessionKey)
+    -> Result<Option<Arc<Elevations>>, StoreError>;
 
     /// Keeps `new` unless a live flow of the same session, user and scope exists, and gives that
     /// one back instead. What has ended or [timed out](Flow::at) at `now` is not live.
@@ -89,8 +90,11 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// *False positive*: a user gets more messages than [`STARTS`] in [`STARTS_WINDOW`], or, with an
     /// authority that names no logins, one session takes another's approval. *False negative*: a
     /// user waits for nothing.
-    async fn admit_start(&self, ticket: &StartTicket, now: Timestamp)
-    -> Result<Admission, StoreError>;
+    async fn admit_start(
+        &self,
+        ticket: &StartTicket,
+        now: Timestamp,
+    ) -> Result<Admission, StoreError>;
 
     /// Gives back the claim of an [admitted](Store::admit_start) start whose login is over for
     /// certain: authenticated, or never begun.
@@ -236,7 +240,10 @@ impl StartTicket {
 
 /// What came of [`Store::admit_start`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(clippy::exhaustive_enums, reason = "a start is admitted or it is not, for one of two reasons")]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "a start is admitted or it is not, for one of two reasons"
+)]
 pub enum Admission {
     /// It is counted and claimed.
     Admitted,
