@@ -70,7 +70,7 @@ impl<B: Body<Data = Bytes>> Body for ResponseBody<B> {
 
 /// The refusal as a response, with its [`Problem`](flexsecure_core::refusal::Problem) in the
 /// extensions for the layers outside.
-pub(crate) fn respond<B>(refusal: Refusal) -> Response<ResponseBody<B>> {
+pub(crate) fn respond<B>(refusal: &Refusal) -> Response<ResponseBody<B>> {
     let problem = refusal.problem();
     let mut response = render(refusal.answer()).map(ResponseBody::answer);
     response.extensions_mut().insert(problem);

@@ -1,1 +1,83 @@
-fn main() {}
+//! The commands of this repository: `cargo xtask test` checks everything that has to hold, and
+//! `cargo xtask bench` only what is measured.
+
+mod bench;
+mod run;
+mod tools;
+
+use std::process::ExitCode;
+
+use run::{Failed, say, step};
+
+fn main() -> ExitCode {
+    let command = std::env::args().nth(1);
+    let outcome = match command.as_deref() {
+        Some("test") => test(),
+        Some("bench") => bench::hit_path(),
+        _ => {
+            say("usage: cargo xtask test | bench");
+            return ExitCode::FAILURE;
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failed(what)) => {
+            say(&format!("\nfailed: {what}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// From fast to slow, so that a slip costs little time.
+fn test() -> Result<(), Failed> {
+    step("format", "cargo", &["fmt", "--all", "--check"])?;
+    step("lints", "cargo", &[&["clippy"], EVERYTHING, &["--", "-D", "warnings"]].concat())?;
+    for features in FEATURE_SETS {
+        step(
+            "features",
+            "cargo",
+            &[&["clippy", "--quiet"], *features, &["--", "-D", "warnings"]].concat(),
+        )?;
+    }
+    if tools::has_nextest() {
+        step("tests", "cargo", &["nextest", "run", "--workspace", "--all-features"])?;
+    } else {
+        say("cargo-nextest is not installed: `cargo test` runs the tests instead");
+        step("tests", "cargo", &[&["test"], EVERYTHING].concat())?;
+    }
+    step("doc tests", "cargo", &["test", "--workspace", "--all-features", "--doc"])?;
+    documentation()?;
+    dependencies()?;
+    bench::hit_path()
+}
+
+fn documentation() -> Result<(), Failed> {
+    run::step_with(
+        "documentation",
+        "cargo",
+        &["doc", "--workspace", "--all-features", "--no-deps"],
+        &[("RUSTDOCFLAGS", "-D warnings")],
+    )
+}
+
+/// The advisory database is not asked: it needs a network that a build must not depend on.
+fn dependencies() -> Result<(), Failed> {
+    if !tools::has_cargo_deny() {
+        say("skipped: cargo-deny is not installed (`cargo install cargo-deny --locked`)");
+        return Ok(());
+    }
+    step("dependencies", "cargo", &["deny", "check", "bans", "licenses", "sources"])
+}
+
+const EVERYTHING: &[&str] = &["--workspace", "--all-features", "--all-targets"];
+
+/// Each feature alone, and none: what builds with all of them need not build with one.
+const FEATURE_SETS: &[&[&str]] = &[
+    &["-p", "flexsecure-core", "--no-default-features"],
+    &["-p", "flexsecure-core", "--no-default-features", "--features", "http"],
+    &["-p", "flexsecure-core", "--no-default-features", "--features", "test-util"],
+    &["-p", "flexsecure-tower", "--no-default-features"],
+    &["-p", "flexsecure-tower", "--no-default-features", "--features", "axum"],
+    &["-p", "flexsecure-tower", "--no-default-features", "--features", "http-authority"],
+    &["-p", "flexsecure-actix", "--no-default-features"],
+];

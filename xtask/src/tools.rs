@@ -1,0 +1,49 @@
+//! Programs that the checks need beside cargo.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use crate::run::{Failed, output, step};
+
+pub(crate) fn has_nextest() -> bool {
+    runs("cargo", &["nextest", "--version"])
+}
+
+pub(crate) fn has_cargo_deny() -> bool {
+    runs("cargo", &["deny", "--version"])
+}
+
+/// Installs a Debian package for its program, if root may; tells what to install if not.
+pub(crate) fn debian(program: &str, package: &str) -> Result<(), Failed> {
+    if runs(program, &["--version"]) {
+        return Ok(());
+    }
+    let is_root = output("id", &["-u"], &[]).is_some_and(|id| id.trim() == "0");
+    if !is_root || !runs("apt-get", &["--version"]) {
+        return Err(Failed(format!("{program} is missing: install the package {package}")));
+    }
+    step("package lists", "apt-get", &["update", "--quiet"])?;
+    step(package, "apt-get", &["install", "--yes", "--quiet", "--no-install-recommends", package])
+}
+
+/// Builds a program of a crate below `target/tools`, once, and gives its path.
+pub(crate) fn cargo_tool(name: &str, version: &str) -> Result<String, Failed> {
+    let target = std::env::var("CARGO_TARGET_DIR").unwrap_or_else(|_| "target".to_owned());
+    let root = format!("{target}/tools/{name}-{version}");
+    let program = format!("{root}/bin/{name}");
+    if !Path::new(&program).exists() {
+        let arguments =
+            ["install", name, "--version", version, "--locked", "--root", &root, "--quiet"];
+        step(name, "cargo", &arguments)?;
+    }
+    let absolute = std::path::absolute(&program);
+    absolute
+        .map(|path| path.to_string_lossy().into_owned())
+        .map_err(|error| Failed(format!("{name}: {error}")))
+}
+
+fn runs(program: &str, arguments: &[&str]) -> bool {
+    let status =
+        Command::new(program).args(arguments).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    status.is_ok_and(|status| status.success())
+}
