@@ -1,0 +1,86 @@
+use std::fmt;
+use std::sync::Arc;
+
+use actix_web::{HttpMessage, HttpRequest, Scope};
+use flexsecure_core::{Gate, Identity, OnDemand, Policy};
+
+use crate::head::Head;
+use crate::{StepUpMiddleware, flows};
+
+/// Step-up authentication for an app: hands out the middleware that protects its routes.
+///
+/// Cheap to clone; build it once, outside the closure that `HttpServer::new` takes, so that all
+/// workers share one gate.
+#[derive(Clone)]
+pub struct StepUp {
+    gate: Gate,
+    identify: Arc<Identify>,
+}
+
+type Identify = dyn for<'a> Fn(Head<'a>) -> Option<Identity> + Send + Sync;
+
+impl StepUp {
+    /// Step-up by `gate`, for requests in whose extensions an outer middleware has put an
+    /// [`Identity`].
+    #[must_use]
+    pub fn new(gate: Gate) -> Self {
+        Self { gate, identify: Arc::new(|head| head.extensions.get::<Identity>().cloned()) }
+    }
+
+    /// Learns who asks by `identify` instead.
+    ///
+    /// It runs on each protected request; an [`Identity`] that an outer middleware built is cheaper
+    /// than one built here.
+    #[must_use]
+    pub fn identify(
+        mut self,
+        identify: impl for<'a> Fn(Head<'a>) -> Option<Identity> + Send + Sync + 'static,
+    ) -> Self {
+        self.identify = Arc::new(identify);
+        self
+    }
+
+    /// The middleware for routes that take what `policy` says: a
+    /// [`Requirement`](flexsecure_core::Requirement), or a closure that decides per request.
+    ///
+    /// A policy here does not learn the matched route.
+    #[must_use]
+    pub fn require(&self, policy: impl Policy) -> StepUpMiddleware {
+        StepUpMiddleware::new(self.clone(), policy)
+    }
+
+    /// The middleware for routes whose handlers find out what it takes: they get an
+    /// [`Ask`](crate::Ask).
+    #[must_use]
+    pub fn on_demand(&self) -> StepUpMiddleware {
+        self.require(OnDemand)
+    }
+
+    /// The flow endpoints, under [the gate's prefix](Gate::prefix).
+    ///
+    /// Register it with the app itself, before any scope whose path its prefix begins with: actix
+    /// asks no second scope where the first one has nothing to serve.
+    #[must_use]
+    pub fn scope(&self) -> Scope {
+        flows::scope(self.clone())
+    }
+
+    /// The gate itself.
+    #[must_use]
+    pub const fn gate(&self) -> &Gate {
+        &self.gate
+    }
+
+    /// Who makes `request`.
+    #[must_use]
+    pub fn identity(&self, request: &HttpRequest) -> Option<Identity> {
+        let extensions = request.extensions();
+        (self.identify)(Head::of(request.head(), &extensions))
+    }
+}
+
+impl fmt::Debug for StepUp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StepUp").field("gate", &self.gate).finish_non_exhaustive()
+    }
+}
