@@ -1,3 +1,0 @@
-/// A store in the memory of one process.
-#[derive(Debug, Default)]
-pub struct MemoryStore;
