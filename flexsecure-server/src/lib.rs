@@ -1,1 +1,29 @@
-//! .
+#![doc = include_str!("../README.md")]
+
+mod api;
+mod approval;
+mod challenge;
+mod clock;
+mod config;
+mod delivery;
+mod directory;
+mod error;
+mod pages;
+mod secret;
+mod server;
+mod stopping;
+mod store;
+
+pub use self::{
+    clock::{Clock, SystemClock, UnixMillis},
+    config::{Config, PublicUrl, PublicUrlError},
+    delivery::{Channel, Delivery, DeliveryError, Inbox, Message, Smtp, SmtpConfigError},
+    directory::{
+        ApiKey, Assignment, Directory, DirectoryError, Method, NewUser, Policies, System,
+        UnknownMethod, User,
+    },
+    error::{OpenError, ServeError, StoreError},
+    pages::RenderError,
+    secret::{ApiKeySecret, RandomnessError, ServerKeysError},
+    server::Server,
+};

@@ -1,0 +1,89 @@
+use std::fmt;
+
+use axum::{
+    extract::State,
+    http::{HeaderMap, HeaderValue},
+    response::{IntoResponse, Response},
+};
+use secrecy::SecretString;
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error, Visitor},
+};
+
+use super::{AppState, Caller, Reply, body::Body, prefer, to_the_end};
+use crate::challenge::CheckRequest;
+
+#[derive(Debug, Deserialize)]
+pub(super) struct CheckBody {
+    system: String,
+    authid: String,
+    txn: Option<String>,
+    pin: Option<PinField>,
+}
+
+pub(super) async fn check(
+    State(state): State<AppState>,
+    caller: Caller,
+    headers: HeaderMap,
+    Body(body): Body<CheckBody>,
+) -> Result<Response, Reply> {
+    let request = CheckRequest {
+        api_key: caller.api_key,
+        system: body.system,
+        auth_id: body.authid,
+        txn: body.txn,
+        pin: body.pin.map(|pin| pin.0),
+    };
+    let wait = prefer::wait(&headers).filter(|_| request.pin.is_none());
+    let server = state.server;
+    let Some(wait) = wait else {
+        let answer =
+            to_the_end(async move { server.inner.challenges.check(&request).await }).await?;
+        return Ok(Reply::Checked(answer).into_response());
+    };
+    let challenges = &server.inner.challenges;
+    let answer = challenges.check_after_change(&request, wait, state.stopping).await?;
+    let mut response = Reply::Checked(answer).into_response();
+    if let Ok(applied) = HeaderValue::try_from(format!("wait={}", wait.as_secs())) {
+        response.headers_mut().insert("preference-applied", applied);
+    }
+    Ok(response)
+}
+
+/// A PIN as v1 shows it, a JSON number, or as people type it, a string. What it is worth is decided later.
+#[derive(Debug)]
+struct PinField(SecretString);
+
+impl<'de> Deserialize<'de> for PinField {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(PinVisitor)
+    }
+}
+
+struct PinVisitor;
+
+impl Visitor<'_> for PinVisitor {
+    type Value = PinField;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a PIN")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<PinField, E> {
+        Ok(PinField(SecretString::from(text)))
+    }
+
+    fn visit_u64<E: Error>(self, number: u64) -> Result<PinField, E> {
+        Ok(PinField(SecretString::from(number.to_string())))
+    }
+
+    fn visit_i64<E: Error>(self, number: i64) -> Result<PinField, E> {
+        Ok(PinField(SecretString::from(number.to_string())))
+    }
+
+    /// 1.2345678e7 is a number, but nobody typed it.
+    fn visit_f64<E: Error>(self, _: f64) -> Result<PinField, E> {
+        Ok(PinField(SecretString::from("")))
+    }
+}

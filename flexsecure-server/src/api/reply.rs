@@ -1,0 +1,111 @@
+use std::time::Duration;
+
+use axum::{
+    Json,
+    http::{HeaderValue, StatusCode, header::RETRY_AFTER},
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+
+use crate::challenge::{Answer, Started};
+
+/// Everything the v1 API says.
+#[derive(Debug)]
+pub(super) enum Reply {
+    Started(Started),
+    Checked(Answer),
+    StartRefused,
+    UnknownKey,
+    BadRequest(&'static str),
+    NotJson,
+    TooLarge,
+    NotFound,
+    MethodNotAllowed,
+    Unavailable,
+}
+
+#[derive(Debug, Default, Serialize)]
+struct Wire {
+    result: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    txn: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    method: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none", rename = "match")]
+    match_number: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_in: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    interval: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attempts_left: Option<u8>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<&'static str>,
+}
+
+impl IntoResponse for Reply {
+    fn into_response(self) -> Response {
+        let (status, wire) = self.into_parts();
+        let mut response = (status, Json(wire)).into_response();
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("5"));
+        }
+        response
+    }
+}
+
+impl Reply {
+    fn into_parts(self) -> (StatusCode, Wire) {
+        let says = |result| Wire { result, ..Wire::default() };
+        let objects = |detail| Wire { detail: Some(detail), ..says("bad request") };
+        match self {
+            Self::Started(started) => (
+                StatusCode::OK,
+                Wire {
+                    txn: Some(started.txn),
+                    method: Some(started.method.as_str()),
+                    match_number: started.match_number.map(|number| number.to_string()),
+                    expires_in: Some(started.remaining.as_secs()),
+                    interval: Some(INTERVAL.as_secs()),
+                    ..says("success")
+                },
+            ),
+            Self::Checked(answer) => checked(answer),
+            Self::StartRefused => (StatusCode::FORBIDDEN, says(SECURITY_ERROR)),
+            Self::UnknownKey => (StatusCode::UNAUTHORIZED, says(SECURITY_ERROR)),
+            Self::BadRequest(detail) => (StatusCode::BAD_REQUEST, objects(detail)),
+            Self::NotJson => {
+                (StatusCode::UNSUPPORTED_MEDIA_TYPE, objects("the body must be application/json"))
+            }
+            Self::TooLarge => {
+                (StatusCode::PAYLOAD_TOO_LARGE, objects("the body is longer than 16 KiB"))
+            }
+            Self::NotFound => (StatusCode::NOT_FOUND, says("not found")),
+            Self::MethodNotAllowed => {
+                (StatusCode::METHOD_NOT_ALLOWED, objects("this call takes another HTTP method"))
+            }
+            Self::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, says("unavailable")),
+        }
+    }
+}
+
+fn checked(answer: Answer) -> (StatusCode, Wire) {
+    let says = |result| Wire { result, ..Wire::default() };
+    match answer {
+        Answer::Authenticated => (StatusCode::OK, says("authenticated")),
+        Answer::Pending { remaining } => {
+            (StatusCode::OK, Wire { expires_in: Some(remaining.as_secs()), ..says("pending") })
+        }
+        Answer::Expired => (StatusCode::FORBIDDEN, says("expired")),
+        Answer::Refused => (StatusCode::FORBIDDEN, says(SECURITY_ERROR)),
+        Answer::Rejected { reason, attempts_left } => (
+            StatusCode::FORBIDDEN,
+            Wire { attempts_left, reason: Some(reason.as_str()), ..says(SECURITY_ERROR) },
+        ),
+    }
+}
+
+const SECURITY_ERROR: &str = "security error";
+const INTERVAL: Duration = Duration::from_secs(2);

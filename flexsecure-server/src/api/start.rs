@@ -1,0 +1,60 @@
+use std::net::IpAddr;
+
+use axum::{extract::State, http::HeaderMap};
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+
+use super::{AppState, Caller, Reply, body::Body, to_the_end};
+use crate::{
+    challenge::StartRequest,
+    directory::{validate_auth_id, validate_operation, validate_system},
+};
+
+#[derive(Debug, Deserialize)]
+pub(super) struct StartBody {
+    system: String,
+    authid: String,
+    operation: Option<String>,
+    ip: Option<IpAddr>,
+    user_agent: Option<String>,
+}
+
+pub(super) async fn start(
+    State(state): State<AppState>,
+    caller: Caller,
+    headers: HeaderMap,
+    Body(body): Body<StartBody>,
+) -> Result<Reply, Reply> {
+    let request = parse(caller, &headers, body)?;
+    let server = state.server;
+    let started = to_the_end(async move { server.inner.challenges.start(&request).await }).await?;
+    Ok(started.map_or(Reply::StartRefused, Reply::Started))
+}
+
+fn parse(caller: Caller, headers: &HeaderMap, body: StartBody) -> Result<StartRequest, Reply> {
+    let operation = body.operation.unwrap_or_default();
+    if !validate_operation(&operation) {
+        return Err(Reply::BadRequest(
+            "operation: at most 256 characters, none of which controls or reorders text",
+        ));
+    }
+    let idempotency_key_hash = match headers.get("idempotency-key") {
+        Some(key) if (1..=255).contains(&key.len()) => Some(Sha256::digest(key).into()),
+        Some(_) => return Err(Reply::BadRequest("Idempotency-Key: 1 to 255 characters")),
+        None => None,
+    };
+    // A name that nothing can have is refused like an unknown one, and not copied into the audit trail.
+    let known =
+        |name: String, valid: fn(&str) -> bool| if valid(&name) { name } else { String::new() };
+    Ok(StartRequest {
+        api_key: caller.api_key,
+        system: known(body.system, validate_system),
+        auth_id: known(body.authid, validate_auth_id),
+        operation,
+        ip: body.ip,
+        user_agent: body.user_agent.map(|agent| agent.chars().take(USER_AGENT_LENGTH).collect()),
+        idempotency_key_hash,
+    })
+}
+
+const USER_AGENT_LENGTH: usize = 512;

@@ -1,0 +1,111 @@
+use std::fmt;
+
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::directory::Method;
+
+/// The way to a user.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[non_exhaustive]
+pub enum Channel {
+    /// To an e-mail address.
+    Email,
+    /// To a telephone number.
+    Sms,
+}
+
+impl Channel {
+    /// `email` or `sms`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Email => "email",
+            Self::Sms => "sms",
+        }
+    }
+}
+
+/// What one user is sent: a PIN or a link, never both. It lives in memory only.
+#[derive(Clone)]
+pub struct Message {
+    pub(super) to: String,
+    pub(super) channel: Channel,
+    pub(super) system: String,
+    pub(super) content: Content,
+    pub(super) text: SecretString,
+}
+
+#[derive(Clone)]
+pub(crate) enum Content {
+    Pin(SecretString),
+    Link(SecretString),
+}
+
+impl Message {
+    /// The address or number.
+    #[must_use]
+    pub fn to(&self) -> &str {
+        &self.to
+    }
+
+    /// The way it goes.
+    #[must_use]
+    pub fn channel(&self) -> Channel {
+        self.channel
+    }
+
+    /// The system that the user is to reach.
+    #[must_use]
+    pub fn system(&self) -> &str {
+        &self.system
+    }
+
+    /// The same for every message: no text of anybody's gets into a header.
+    #[must_use]
+    pub fn subject(&self) -> &'static str {
+        "Confirm that it is you"
+    }
+
+    /// The whole text.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        self.text.expose_secret()
+    }
+
+    /// How the user is asked.
+    #[must_use]
+    pub fn method(&self) -> Method {
+        match self.content {
+            Content::Pin(_) => Method::Pin,
+            Content::Link(_) => Method::Passwordless,
+        }
+    }
+
+    /// The 8 digits, if it carries a PIN.
+    #[must_use]
+    pub fn pin(&self) -> Option<&str> {
+        match &self.content {
+            Content::Pin(pin) => Some(pin.expose_secret()),
+            Content::Link(_) => None,
+        }
+    }
+
+    /// The URL, if it carries a link.
+    #[must_use]
+    pub fn link(&self) -> Option<&str> {
+        match &self.content {
+            Content::Pin(_) => None,
+            Content::Link(link) => Some(link.expose_secret()),
+        }
+    }
+}
+
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Message")
+            .field("channel", &self.channel)
+            .field("system", &self.system)
+            .field("method", &self.method())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,12 @@
+//! Who may be asked, for what, and by whom: systems, users, their methods, API keys.
+
+mod model;
+mod service;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use self::model::{validate_auth_id, validate_operation, validate_system};
+pub use self::{
+    model::{ApiKey, Assignment, Method, NewUser, Policies, System, UnknownMethod, User},
+    service::{Directory, DirectoryError},
+};

@@ -1,0 +1,166 @@
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use axum::serve::ListenerExt as _;
+use tempfile::TempDir;
+use tokio::{
+    net::TcpListener,
+    time::{MissedTickBehavior, interval, sleep},
+};
+
+use crate::{
+    Config, Directory, Inbox, OpenError, ServeError, api,
+    challenge::{Challenges, Waiters},
+    config::Database,
+    delivery::Dispatcher,
+    pages::Pages,
+    secret::ServerKeys,
+    stopping::Stopping,
+    store::Store,
+};
+
+/// The authority: opened once, then administered, served, or both. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Server {
+    pub(crate) inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub(crate) challenges: Challenges,
+    pub(crate) directory: Directory,
+    pub(crate) pages: Arc<Pages>,
+    pub(crate) inbox: Inbox,
+    pub(crate) has_inbox: bool,
+    /// Throwaway data lives as long as this.
+    _folder: Option<TempDir>,
+}
+
+impl Server {
+    /// Opens the database, brings it up to date, and reads the server's keys.
+    ///
+    /// # Errors
+    /// No delivery is configured, or a file can't be used.
+    pub async fn open(config: Config) -> Result<Self, OpenError> {
+        if !config.inbox && config.delivery.is_none() {
+            return Err(OpenError::NoDelivery);
+        }
+        let (path, folder) = match config.database {
+            Database::File(path) => (path, None),
+            Database::Ephemeral => {
+                let folder =
+                    TempDir::with_prefix("flexsecure-").map_err(OpenError::TemporaryFolder)?;
+                (folder.path().join("flexsecure.db"), Some(folder))
+            }
+        };
+        let (store, keys) = open_store(&path).await?;
+        let waiters = Arc::<Waiters>::default();
+        let pages = Arc::new(Pages::new(&config.public_url)?);
+        let inbox = Inbox::default();
+        let clock = config.clock;
+        let dispatcher = Dispatcher {
+            store: store.clone(),
+            pages: Arc::clone(&pages),
+            clock: Arc::clone(&clock),
+            inbox: config.inbox.then(|| inbox.clone()),
+            delivery: config.delivery,
+            under_way: Mutex::default(),
+        };
+        let directory = Directory::new(
+            store.clone(),
+            Arc::clone(&keys),
+            Arc::clone(&waiters),
+            Arc::clone(&clock),
+        );
+        let public_url = config.public_url;
+        let challenges = Challenges { store, keys, clock, dispatcher, waiters, public_url };
+        let inner =
+            Inner { challenges, directory, pages, inbox, has_inbox: config.inbox, _folder: folder };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Systems, users and API keys.
+    #[must_use]
+    pub fn directory(&self) -> &Directory {
+        &self.inner.directory
+    }
+
+    /// What users were sent; always empty unless [`Config::inbox`] is on.
+    #[must_use]
+    pub fn inbox(&self) -> &Inbox {
+        &self.inner.inbox
+    }
+
+    /// Serves until `shutdown` is ready, then drains: long polls are answered at once, what is under way gets up to
+    /// 10 s to end and messages another 5 s.
+    ///
+    /// # Errors
+    /// The listener fails.
+    pub async fn serve<F>(&self, listener: TcpListener, shutdown: F) -> Result<(), ServeError>
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let (stop, stopping) = Stopping::new();
+        let app = api::router(self.clone(), stopping.clone());
+        let listener = listener.tap_io(|stream| {
+            if let Err(error) = stream.set_nodelay(true) {
+                tracing::debug!(error = %error, "a connection keeps its delay");
+            }
+        });
+        let serving = axum::serve(listener, app).with_graceful_shutdown(async move {
+            shutdown.await;
+            stop.now();
+        });
+        let served = tokio::select! {
+            served = serving => served,
+            () = self.sweep_until_overdue(stopping) => Ok(()),
+        };
+        self.inner.challenges.dispatcher.drain(SEND_LIMIT).await;
+        Ok(served?)
+    }
+
+    /// Ends only when draining takes too long: a client that never finishes must not keep the process alive.
+    async fn sweep_until_overdue(&self, mut stopping: Stopping) {
+        let mut ticks = interval(SWEEP_EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                _ = ticks.tick() => {
+                    if let Err(error) = self.inner.challenges.sweep().await {
+                        tracing::error!(error = %error, "expired challenges could not be swept");
+                    }
+                }
+                () = stopping.begun() => break,
+            }
+        }
+        sleep(DRAIN_LIMIT).await;
+        tracing::warn!("connections were still open at the end");
+    }
+}
+
+/// The database and the key file beside it.
+///
+/// A new key file would invalidate every API key, so it is only made as long as there is none.
+pub(crate) async fn open_store(path: &Path) -> Result<(Store, Arc<ServerKeys>), OpenError> {
+    let store = Store::open(path).await?;
+    let in_use = store
+        .any_api_key()
+        .await
+        .map_err(|source| OpenError::Database { path: path.to_owned(), source })?;
+    let keys = ServerKeys::open(&key_file(path), !in_use)?;
+    Ok((store, Arc::new(keys)))
+}
+
+fn key_file(database: &Path) -> PathBuf {
+    let mut path = OsString::from(database);
+    path.push(".keys");
+    path.into()
+}
+
+const SWEEP_EVERY: Duration = Duration::from_secs(30);
+const DRAIN_LIMIT: Duration = Duration::from_secs(10);
+const SEND_LIMIT: Duration = Duration::from_secs(5);
