@@ -1,1 +1,118 @@
+use std::time::Duration;
 
+use super::{Details, Format, Problem, Reason};
+use crate::flow::FlowId;
+use crate::refusal::FlowObject;
+use crate::store::{Binding, FlowRecord};
+use crate::{Flow, Identity, Method, Operation, Requirement, Timestamp};
+
+const NOW: Timestamp = Timestamp::from_millis(1_000_000);
+
+fn requirement(text: &str) -> Requirement {
+    Requirement::system("bank").within(Duration::from_secs(300)).operation(Operation::new(text))
+}
+
+fn flow(requirement: &Requirement) -> FlowObject {
+    let identity = Identity::new("alice", "session");
+    let binding =
+        Binding::new(*identity.session(), identity.shared_auth_id(), requirement.scope().clone());
+    let record = FlowRecord {
+        id: FlowId::from_bits(7),
+        version: 0,
+        binding: binding.into(),
+        flow: Flow::open(NOW, Method::Pin),
+    };
+    FlowObject::new(&record, "/step-up", NOW)
+}
+
+fn refusal(text: &str, format: Format) -> super::Refusal {
+    let requirement = requirement(text);
+    let flow = flow(&requirement);
+    Details::of(Problem::StepUpRequired(Reason::Missing))
+        .flow(flow)
+        .requirement(requirement)
+        .refuse(format)
+}
+
+fn header<'a>(refusal: &'a super::Refusal, name: &str) -> Option<&'a str> {
+    let headers = refusal.answer().headers();
+    headers.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str())
+}
+
+#[test]
+fn a_refusal_for_programs_is_a_problem_with_a_challenge() {
+    let refusal = refusal("Transfer 250.00 EUR to bob", Format::Json);
+    assert_eq!(refusal.answer().status(), 401);
+    assert_eq!(header(&refusal, "content-type"), Some("application/problem+json"));
+    assert_eq!(header(&refusal, "cache-control"), Some("no-store"));
+    assert_eq!(
+        header(&refusal, "www-authenticate"),
+        Some(
+            "FlexSecure error=\"insufficient_user_authentication\", \
+             error_description=\"Prove who you are, then repeat the request.\", max_age=\"300\", \
+             flow=\"00000000000000000000000000000007\""
+        )
+    );
+    assert_eq!(
+        std::str::from_utf8(refusal.answer().body()).unwrap(),
+        "{\"type\":\"urn:flexsecure:problem:step-up-required\",\
+         \"title\":\"Step-up authentication required\",\"status\":401,\
+         \"detail\":\"Prove who you are, then repeat the request.\",\"reason\":\"missing\",\
+         \"system\":\"bank\",\"max_age\":300,\"operation\":\"Transfer 250.00 EUR to bob\",\
+         \"flow\":{\"id\":\"00000000000000000000000000000007\",\
+         \"url\":\"/step-up/flows/00000000000000000000000000000007\",\"state\":\"idle\"}}"
+    );
+}
+
+/// T43, T44: no text of an operation leaves the place it was put in.
+#[test]
+fn an_operation_can_inject_nothing_anywhere() {
+    let hostile = "<script>alert(1)</script>\"'&\r\nset-cookie: a=b\u{202e}\u{1f600}é";
+    for format in [Format::Json, Format::Html, Format::Grpc] {
+        let refusal = refusal(hostile, format);
+        for (name, value) in refusal.answer().headers() {
+            let is_plain = value.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+            assert!(is_plain, "{format:?} {name}: {value}");
+        }
+        let body = std::str::from_utf8(refusal.answer().body()).unwrap();
+        assert!(!body.contains('\r') && !body.contains('\u{202e}'), "{format:?}: {body}");
+        if format == Format::Html {
+            assert!(!body.contains("<script"), "{body}");
+            assert!(
+                body.contains("&lt;script&gt;alert(1)&lt;/script&gt;&quot;&#39;&amp;"),
+                "{body}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_refusal_for_grpc_is_in_the_trailers_alone() {
+    let refusal = refusal("Überweisung", Format::Grpc);
+    assert_eq!(refusal.answer().status(), 200);
+    assert!(refusal.answer().body().is_empty());
+    assert_eq!(header(&refusal, "grpc-status"), Some("16"));
+    assert_eq!(header(&refusal, "flexsecure-flow"), Some("00000000000000000000000000000007"));
+    let problem: serde_json::Value =
+        serde_json::from_str(header(&refusal, "flexsecure-problem").unwrap()).unwrap();
+    assert_eq!(problem["operation"], "Überweisung");
+}
+
+/// T41: a page that could be framed, or run a script, could be made to approve.
+#[test]
+fn a_page_runs_no_script_and_sits_in_no_frame() {
+    let refusal = refusal("Transfer", Format::Html);
+    let policy = header(&refusal, "content-security-policy").unwrap();
+    assert!(policy.starts_with("default-src 'none'; style-src 'self';"), "{policy}");
+    assert!(policy.contains("frame-ancestors 'none'"), "{policy}");
+    assert_eq!(header(&refusal, "x-frame-options"), Some("DENY"));
+    assert_eq!(header(&refusal, "referrer-policy"), Some("no-referrer"));
+}
+
+#[test]
+fn a_retry_after_is_rounded_up() {
+    for (millis, expected) in [(1, "1"), (1000, "1"), (1001, "2"), (60_000, "60")] {
+        let details = Details::of(Problem::TooSoon).retry_after(Duration::from_millis(millis));
+        assert_eq!(header(&details.refuse(Format::Json), "retry-after"), Some(expected));
+    }
+}

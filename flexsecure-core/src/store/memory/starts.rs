@@ -41,6 +41,7 @@ struct Claim {
 struct Holder {
     session: SessionKey,
     operation: Option<[u8; 32]>,
+    single_use: bool,
 }
 
 impl Starts {
@@ -171,6 +172,7 @@ impl Holder {
         Self {
             session: ticket.binding.session,
             operation: scope.operation().map(|operation| *operation.digest()),
+            single_use: scope.single_use(),
         }
     }
 }

@@ -1,0 +1,153 @@
+//! What the gate reads from a request: T40, T42 of the threat list, and content negotiation.
+
+use std::time::Duration;
+
+use crate::RequestView;
+use crate::gate::client::{Client, TrustedOrigins, format, wait};
+use crate::refusal::Format;
+
+type Pairs<'a> = &'a [(&'a str, &'a str)];
+
+fn foreign(headers: Pairs<'_>, trusted: &[&str]) -> bool {
+    let trusted = TrustedOrigins(trusted.iter().map(|origin| (*origin).into()).collect());
+    trusted.is_foreign(&RequestView::new("POST", "/", &headers))
+}
+
+#[test]
+fn only_pages_of_the_own_origin_and_people_are_not_foreign() {
+    let own: &[Pairs<'_>] = &[
+        &[],
+        &[("sec-fetch-site", "same-origin")],
+        &[("sec-fetch-site", "none")],
+        &[("origin", "https://bank.example"), ("host", "bank.example")],
+        &[("origin", "http://127.0.0.1:3000"), ("host", "127.0.0.1:3000")],
+    ];
+    let others: &[Pairs<'_>] = &[
+        &[("sec-fetch-site", "cross-site")],
+        &[("sec-fetch-site", "same-site")],
+        &[("sec-fetch-site", "")],
+        &[("sec-fetch-site", "Same-Origin")],
+        &[("origin", "https://evil.example"), ("host", "bank.example")],
+        &[("origin", "https://evil.example")],
+        &[("origin", "null"), ("host", "bank.example")],
+        &[("origin", "https://bank.example.evil"), ("host", "bank.example")],
+        &[("origin", "https://bank.example:444"), ("host", "bank.example")],
+    ];
+    for headers in own {
+        assert!(!foreign(headers, &[]), "{headers:?}");
+    }
+    for headers in others {
+        assert!(foreign(headers, &[]), "{headers:?}");
+    }
+}
+
+#[test]
+fn a_trusted_origin_has_to_match_exactly() {
+    let headers: Pairs<'_> =
+        &[("sec-fetch-site", "same-site"), ("origin", "https://app.bank.example")];
+    assert!(!foreign(headers, &["https://app.bank.example"]));
+    assert!(foreign(headers, &["https://bank.example"]));
+    assert!(foreign(headers, &["http://app.bank.example"]));
+    assert!(foreign(&[("sec-fetch-site", "cross-site")], &["https://app.bank.example"]));
+}
+
+#[test]
+fn another_site_can_neither_send_a_message_nor_spend_an_attempt() {
+    let headers: Pairs<'_> = &[("sec-fetch-site", "cross-site"), ("flexsecure-pin", "12345678")];
+    let client = Client::read(&RequestView::new("GET", "/", &headers), &TrustedOrigins::default());
+    assert!(client.is_silent);
+    assert!(client.pin.is_none());
+}
+
+#[test]
+fn a_prefetch_sends_nothing() {
+    for header in
+        [("sec-purpose", "prefetch;prerender"), ("purpose", "prefetch"), ("x-moz", "prefetch")]
+    {
+        let headers: Pairs<'_> = &[header, ("sec-fetch-site", "same-origin")];
+        let client =
+            Client::read(&RequestView::new("GET", "/", &headers), &TrustedOrigins::default());
+        assert!(client.is_silent, "{header:?}");
+    }
+}
+
+fn return_to(path: &str) -> Option<Box<str>> {
+    let headers: Pairs<'_> = &[("sec-fetch-mode", "navigate")];
+    Client::read(&RequestView::new("GET", path, &headers), &TrustedOrigins::default()).return_to
+}
+
+#[test]
+fn a_browser_is_sent_back_to_a_path_of_this_site_and_nowhere_else() {
+    for path in ["/", "/statements", "/a/b?c=d&e=%2F%2Fevil.example", "/a//b"] {
+        assert_eq!(return_to(path).as_deref(), Some(path));
+    }
+    for path in [
+        "//evil.example",
+        "/\\evil.example",
+        "\\\\evil.example",
+        "https://evil.example/",
+        "javascript:alert(1)",
+        "",
+        "evil.example",
+        "/\t/evil.example",
+        "/a\r\nset-cookie: x=y",
+        "/\u{fe00}evil",
+        "/ /evil.example",
+    ] {
+        assert_eq!(return_to(path), None, "{path:?}");
+    }
+    assert_eq!(return_to(&format!("/{}", "a".repeat(4096))), None);
+}
+
+#[test]
+fn only_a_request_without_side_effects_is_come_back_to() {
+    let headers: Pairs<'_> = &[("sec-fetch-mode", "navigate")];
+    let client =
+        Client::read(&RequestView::new("POST", "/transfers", &headers), &TrustedOrigins::default());
+    assert_eq!((client.format, client.navigates, client.return_to), (Format::Html, false, None));
+}
+
+#[test]
+fn the_form_of_an_answer_follows_what_the_client_says() {
+    let rows: &[(Pairs<'_>, Format)] = &[
+        (&[], Format::Json),
+        (&[("accept", "*/*")], Format::Json),
+        (&[("accept", "application/json")], Format::Json),
+        (&[("accept", "text/html,application/xhtml+xml,*/*;q=0.8")], Format::Html),
+        (&[("accept", "TEXT/HTML")], Format::Html),
+        (&[("accept", "text/html;q=0.5, application/json")], Format::Json),
+        (&[("accept", "text/html;q=0")], Format::Json),
+        (&[("accept", "text/html;q=NaN")], Format::Json),
+        (&[("accept", "application/json;q=0.5, text/html;q=0.6")], Format::Html),
+        (&[("accept", "application/json"), ("sec-fetch-mode", "navigate")], Format::Html),
+        (&[("content-type", "application/grpc")], Format::Grpc),
+        (&[("content-type", "application/grpc+proto"), ("accept", "text/html")], Format::Grpc),
+    ];
+    for (headers, expected) in rows {
+        let request = RequestView::new("GET", "/", headers);
+        assert_eq!(format(&request), *expected, "{headers:?}");
+    }
+}
+
+#[test]
+fn an_unusable_wait_is_none_and_a_longer_one_is_capped() {
+    let longest = Duration::from_secs(30);
+    for (prefer, seconds) in [
+        ("wait=5", 5),
+        ("respond-async, wait=10", 10),
+        ("Wait = 7", 7),
+        ("wait=\"3\"", 3),
+        ("wait=31", 30),
+        ("wait=18446744073709551615", 30),
+        ("wait=-1", 0),
+        ("wait=1.5", 0),
+        ("wait", 0),
+        ("wait=", 0),
+        ("await=5", 0),
+        ("", 0),
+    ] {
+        let headers: Pairs<'_> = &[("prefer", prefer)];
+        let request = RequestView::new("GET", "/", &headers);
+        assert_eq!(wait(&request, longest), Duration::from_secs(seconds), "{prefer:?}");
+    }
+}

@@ -1,0 +1,9 @@
+mod client;
+#[cfg(feature = "test-util")]
+mod endpoints;
+#[cfg(feature = "test-util")]
+mod outages;
+#[cfg(feature = "test-util")]
+mod starts;
+#[cfg(feature = "test-util")]
+mod world;

@@ -1,0 +1,184 @@
+//! When the authority or the store fails: F01, F02, F20, T63. Nothing passes, nothing is lost.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::world::{PIN, World, alice, bank};
+use crate::authority::{CheckReply, ScriptedAuthority, StartReply};
+use crate::flow::FlowId;
+use crate::refusal::{Problem, Reason};
+use crate::store::{Admission, FlowRecord, Opened, StartTicket, StoreError, Swap};
+use crate::{Elevation, Elevations, MemoryStore, SessionKey, Store, Timestamp};
+
+/// F01: it is told when to come back, and until then nobody asks again.
+#[tokio::test]
+async fn an_authority_that_is_down_is_a_503_and_spared() {
+    let world = World::new(ScriptedAuthority::pin(PIN));
+    world.authority.answer_starts(|_| Some(StartReply::NotStarted { retry_after: None }));
+    for _ in 0..3 {
+        let (problem, said) = world.request(&alice(), bank()).await.refused();
+        assert_eq!((problem, said.status()), (Problem::AuthorityUnavailable, 503));
+        assert_eq!(said.retry_after(), Some(5));
+    }
+    assert_eq!((world.authority.starts(), world.authority.messages()), (1, 0));
+    world.authority.answer_starts(|_| None);
+    world.clock.advance(Duration::from_secs(5));
+    world.request(&alice(), bank()).await.flow();
+    assert_eq!(world.authority.messages(), 1);
+}
+
+/// F02, F08: an outage neither authenticates nor ends a flow, and the approval is not lost.
+#[tokio::test]
+async fn an_outage_while_polling_loses_nothing() {
+    let world = World::new(ScriptedAuthority::passwordless());
+    let flow = world.request(&alice(), bank()).await.flow();
+    let outage = CheckReply::Unavailable { retry_after: None, sent: true };
+    world.authority.answer_checks(move |_| Some(outage));
+    for _ in 0..10 {
+        world.clock.advance(Duration::from_secs(6));
+        let shown = world.endpoint(&alice(), &format!("GET {flow}"), "").await;
+        assert_eq!(shown.json()["state"], "started");
+        assert!(!world.request(&alice(), bank()).await.has_passed());
+    }
+    world.authority.answer_checks(|_| None);
+    world.authority.approve();
+    world.clock.advance(Duration::from_secs(6));
+    assert!(world.request(&alice(), bank()).await.has_passed());
+}
+
+#[tokio::test]
+async fn a_pin_that_certainly_did_not_arrive_costs_no_attempt() {
+    let world = World::new(ScriptedAuthority::pin(PIN));
+    let flow = world.request(&alice(), bank()).await.flow();
+    let typed = format!("{{\"pin\":\"{PIN}\"}}");
+    for (sent, left) in [(false, 5), (true, 4)] {
+        world.authority.push_pin_check(CheckReply::Unavailable { retry_after: None, sent });
+        let answer = world.endpoint(&alice(), &format!("POST {flow}/pin"), &typed).await;
+        assert_eq!(answer.status(), 503);
+        let shown = world.endpoint(&alice(), &format!("GET {flow}"), "").await;
+        assert_eq!(shown.json()["attempts_left"], left);
+    }
+    assert_eq!(world.endpoint(&alice(), &format!("POST {flow}/pin"), &typed).await.status(), 200);
+}
+
+/// F20, T63: without the store nothing passes, not even what passed a moment ago.
+#[tokio::test]
+async fn a_store_that_is_down_lets_nothing_through() {
+    let store = Flaky::default();
+    let is_down = Arc::clone(&store.is_down);
+    let world = World::with(ScriptedAuthority::pin(PIN), |builder| builder.store(store));
+    world.request(&alice(), bank()).await.flow();
+    let pin = [("flexsecure-pin", PIN)];
+    assert!(world.request_with(&alice(), bank(), &pin).await.has_passed());
+
+    is_down.store(true, Ordering::SeqCst);
+    let (problem, said) = world.request(&alice(), bank()).await.refused();
+    assert_eq!((problem, said.status()), (Problem::StoreUnavailable, 503));
+    assert!(said.retry_after().is_some());
+    is_down.store(false, Ordering::SeqCst);
+    assert!(world.request(&alice(), bank()).await.has_passed());
+}
+
+/// R4: an answer that cannot be stored yet is told to nobody, and is not lost.
+#[tokio::test(start_paused = true)]
+async fn an_approval_survives_an_outage_of_the_store() {
+    let store = Flaky::default();
+    let is_down = Arc::clone(&store.is_down);
+    let world = World::with(ScriptedAuthority::pin(PIN), |builder| builder.store(store));
+    world.request(&alice(), bank()).await.flow();
+    world.authority.hold();
+    let alice = alice();
+    let pin = [("flexsecure-pin", PIN)];
+    let request = world.request_with(&alice, bank(), &pin);
+    let meanwhile = async {
+        world.authority.wait_for(|calls| calls.len() == 2).await;
+        is_down.store(true, Ordering::SeqCst);
+        world.authority.release();
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        is_down.store(false, Ordering::SeqCst);
+    };
+    let (outcome, ()) = tokio::join!(request, meanwhile);
+    assert!(outcome.has_passed(), "{outcome:?}");
+}
+
+/// T64: a clock that is set back does not prolong what a session holds.
+#[tokio::test]
+async fn a_clock_set_back_revives_nothing() {
+    let world = World::new(ScriptedAuthority::pin(PIN));
+    world.request(&alice(), bank()).await.flow();
+    let pin = [("flexsecure-pin", PIN)];
+    assert!(world.request_with(&alice(), bank(), &pin).await.has_passed());
+    world.clock.set(Timestamp::from_millis(0));
+    assert_eq!(
+        world.request(&alice(), bank()).await.problem(),
+        Problem::StepUpRequired(Reason::Stale)
+    );
+}
+
+/// A memory store that can be switched off, and knows nothing at once.
+#[derive(Debug, Default)]
+struct Flaky {
+    inner: MemoryStore,
+    is_down: Arc<AtomicBool>,
+}
+
+impl Flaky {
+    fn up(&self) -> Result<&MemoryStore, StoreError> {
+        if self.is_down.load(Ordering::SeqCst) {
+            return Err(StoreError::Unavailable("switched off".into()));
+        }
+        Ok(&self.inner)
+    }
+}
+
+#[async_trait]
+impl Store for Flaky {
+    async fn elevations(&self, it: &SessionKey) -> Result<Option<Arc<Elevations>>, StoreError> {
+        self.up()?.elevations(it).await
+    }
+
+    async fn open(&self, new: FlowRecord, now: Timestamp) -> Result<Opened, StoreError> {
+        self.up()?.open(new, now).await
+    }
+
+    async fn flow(&self, it: &SessionKey, id: &FlowId) -> Result<Option<FlowRecord>, StoreError> {
+        self.up()?.flow(it, id).await
+    }
+
+    async fn swap(
+        &self,
+        next: FlowRecord,
+        grant: Option<Elevation>,
+        now: Timestamp,
+    ) -> Result<Swap, StoreError> {
+        self.up()?.swap(next, grant, now).await
+    }
+
+    async fn consume(
+        &self,
+        session: &SessionKey,
+        flow: &FlowId,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        self.up()?.consume(session, flow, now).await
+    }
+
+    async fn admit_start(&self, it: &StartTicket, now: Timestamp) -> Result<Admission, StoreError> {
+        self.up()?.admit_start(it, now).await
+    }
+
+    async fn release_start(&self, ticket: &StartTicket) -> Result<(), StoreError> {
+        self.up()?.release_start(ticket).await
+    }
+
+    async fn revoke_session(&self, session: &SessionKey) -> Result<(), StoreError> {
+        self.up()?.revoke_session(session).await
+    }
+
+    async fn revoke_user(&self, auth_id: &str) -> Result<(), StoreError> {
+        self.up()?.revoke_user(auth_id).await
+    }
+}
