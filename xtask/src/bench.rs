@@ -18,7 +18,7 @@ pub(crate) fn hit_path() -> Result<(), Failed> {
             "bench",
             "--quiet",
             "--package",
-            "flexsecure-conformance",
+            "flexsecure-benches",
             "--bench",
             "hit_path",
             "--",

@@ -1,0 +1,37 @@
+//! Instructions of one request, with our layer and with one that does nothing.
+#![expect(missing_docs, reason = "the macros below make items that nobody can document")]
+
+use std::hint::black_box;
+
+use flexsecure_benches::{on_actix, on_axum};
+use gungraun::{library_benchmark, library_benchmark_group, main};
+
+#[library_benchmark]
+#[bench::run(on_axum::hit())]
+fn axum_hit(input: on_axum::Hit) -> on_axum::HitDone {
+    black_box(on_axum::send(black_box(input)))
+}
+
+#[library_benchmark]
+#[bench::run(on_axum::nothing())]
+fn axum_nothing(input: on_axum::Plain) -> on_axum::PlainDone {
+    black_box(on_axum::send(black_box(input)))
+}
+
+#[library_benchmark]
+#[bench::run(on_actix::hit())]
+fn actix_hit(input: on_actix::Hit) -> on_actix::HitDone {
+    black_box(on_actix::send(black_box(input)))
+}
+
+#[library_benchmark]
+#[bench::run(on_actix::nothing())]
+fn actix_nothing(input: on_actix::Plain) -> on_actix::PlainDone {
+    black_box(on_actix::send(black_box(input)))
+}
+
+library_benchmark_group!(
+    name = hit_path;
+    benchmarks = axum_hit, axum_nothing, actix_hit, actix_nothing
+);
+main!(library_benchmark_groups = hit_path);
