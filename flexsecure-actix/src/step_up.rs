@@ -43,7 +43,8 @@ impl StepUp {
     /// The middleware for routes that take what `policy` says: a
     /// [`Requirement`](flexsecure_core::Requirement), or a closure that decides per request.
     ///
-    /// A policy here does not learn the matched route.
+    /// Such a closure does not learn the matched route: around an app or a scope, actix can only guess
+    /// it from the raw path.
     #[must_use]
     pub fn require(&self, policy: impl Policy) -> StepUpMiddleware {
         StepUpMiddleware::new(self.clone(), policy)

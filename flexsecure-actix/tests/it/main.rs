@@ -1,0 +1,12 @@
+//! The middleware, the extractors and the flow endpoints, as an app sees them and over sockets.
+
+#[cfg(test)]
+mod extractors;
+#[cfg(test)]
+mod flows;
+#[cfg(test)]
+mod placement;
+#[cfg(test)]
+mod server;
+#[cfg(test)]
+mod support;
