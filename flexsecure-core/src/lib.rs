@@ -19,7 +19,7 @@ mod view;
 
 pub use self::authority::Authority;
 #[cfg(feature = "http")]
-pub use self::authority::*;
+pub use self::authority::HttpAuthority;
 pub use self::elevation::{Elevated, Elevation, Elevations};
 pub use self::flow::Flow;
 pub use self::gate::{

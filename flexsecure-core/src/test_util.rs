@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::{Clock, Timestamp};
 
-pub use crate::authority::*;
+pub use crate::authority::{Call, ScriptedAuthority};
 pub use crate::store::acceptance;
 
 /// A clock that stands still until it is told otherwise.

@@ -16,9 +16,9 @@ mod reply;
 mod scripted;
 
 #[cfg(feature = "http")]
-pub use self::http::*;
+pub use self::http::{Builder, ConfigError, HttpAuthority};
 #[cfg(feature = "test-util")]
-pub use self::scripted::*;
+pub use self::scripted::{Call, ScriptedAuthority};
 
 /// The service that sends a user their PIN or link and knows whether they answered it.
 ///

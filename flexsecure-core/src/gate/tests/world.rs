@@ -6,7 +6,8 @@ use crate::authority::ScriptedAuthority;
 use crate::refusal::{Answer, Problem};
 use crate::test_util::SettableClock;
 use crate::{
-    Check, FlowBody, Gate, GateBuilder, Identity, Pass, RequestView, Requirement, Timestamp, Verdict,
+    Check, FlowBody, Gate, GateBuilder, Identity, Pass, RequestView, Requirement, Timestamp,
+    Verdict,
 };
 
 pub(super) const PIN: &str = "48151623";
@@ -43,15 +44,20 @@ impl World {
         requirement: Requirement,
         headers: &[(&str, &str)],
     ) -> Outcome {
-        let view = RequestView::new("POST", "/", &headers);
-        let verdict = match self.gate.check(&requirement, &view, Some(identity)) {
+        let check = {
+            let view = RequestView::new("POST", "/", &headers);
+            self.gate.check(&requirement, &view, Some(identity))
+        };
+        let verdict = match check {
             Check::Done(verdict) => verdict,
             Check::Pending(pending) => pending.await,
         };
         match verdict {
             Verdict::Pass(Pass::Elevated(_)) => Outcome::Passed,
             Verdict::Pass(Pass::Open | Pass::OnDemand(_)) => panic!("there is a requirement"),
-            Verdict::Refuse(refusal) => Outcome::Refused(refusal.problem(), Said(refusal.into_answer())),
+            Verdict::Refuse(refusal) => {
+                Outcome::Refused(refusal.problem(), Said(refusal.into_answer()))
+            }
         }
     }
 
@@ -71,8 +77,10 @@ impl World {
         let rest = path.strip_prefix("/step-up").unwrap();
         let headers = [headers, &[("content-type", "application/json")]].concat();
         let headers = &headers[..];
-        let view = RequestView::new(method, path, &headers);
-        let asked = self.gate.flow_request(rest, &view, Some(identity));
+        let asked = {
+            let view = RequestView::new(method, path, &headers);
+            self.gate.flow_request(rest, &view, Some(identity))
+        };
         let body = FlowBody::Complete(body.to_owned().into());
         Said(self.gate.answer(asked, body).await)
     }
