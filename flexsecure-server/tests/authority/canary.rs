@@ -1,0 +1,98 @@
+use std::{
+    io,
+    sync::{Arc, Mutex},
+};
+
+use serde_json::json;
+use tracing_subscriber::fmt::MakeWriter;
+
+use crate::harness::{Authority, send, wrong};
+
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Log {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
+
+#[tokio::test]
+async fn no_secret_is_anywhere_but_in_its_message() {
+    let log = Log::default();
+    // The only subscriber of this process: it also hears the threads of the database.
+    tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(log.clone()).init();
+
+    let authority = Authority::new().await;
+    let mut seen = String::new();
+    seen.push_str(&authority.start("alice").await.to_string());
+    let pin = authority.newest().pin().unwrap().to_owned();
+    let started = authority.start("bob").await;
+    seen.push_str(&started.to_string());
+    let link = authority.newest().link().unwrap().to_owned();
+    let token = link.rsplit('/').next().unwrap().to_owned();
+    let number = started["match"].as_str().unwrap();
+
+    let mut note = |answer: crate::harness::Answer| {
+        seen.push_str(&format!("{} {:?} {}\n", answer.status, answer.headers, answer.body));
+    };
+    note(authority.check("alice", json!({"pin": wrong(&pin)})).await);
+    note(authority.check("nobody", json!({"pin": pin})).await);
+    note(authority.check("alice", json!({"pin": [pin]})).await);
+    note(authority.check("alice", json!({"pin": {"is": pin}})).await);
+    note(authority.check("bob", json!({"pin": pin})).await);
+    let broken = format!(r#"{{"system":"bank","authid":"alice","pin":{pin}"#);
+    let url = format!("{}/v1/check", authority.base);
+    let request = authority.http.post(&url).header("apikey", &authority.key);
+    note(send(request.header("content-type", "application/json").body(broken)).await);
+    note(authority.check("alice", json!({"pin": pin})).await);
+    note(send(authority.http.get(&link)).await);
+    note(send(authority.http.delete(&link)).await);
+    note(authority.answer_link(&link, &[("match", "x"), ("action", "approve")]).await);
+    note(authority.answer_link(&link, &[("match", number), ("action", "approve")]).await);
+    note(send(authority.http.get(&link)).await);
+    note(authority.check("bob", json!({})).await);
+
+    let debug = format!(
+        "{:?} {:?} {:?}",
+        authority.server,
+        authority.server.inbox().messages(),
+        authority.server.directory().keys().await.unwrap(),
+    );
+    let dump = authority.dump().await;
+    assert!(dump.contains("authenticated"), "the dump is read from the right place");
+    let mut files = std::fs::read(&authority.database).unwrap();
+    let mut wal = authority.database.clone().into_os_string();
+    wal.push("-wal");
+    files.extend(std::fs::read(wal).unwrap());
+    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    assert!(log.contains("TRACE") && log.contains("INSERT INTO challenges"), "the log is heard");
+
+    let secret_of_key = &authority.key["fsk_0123456789_".len()..];
+    for (name, secret) in [("pin", &*pin), ("token", &*token), ("api key", secret_of_key)] {
+        let places = [
+            ("the replies", seen.as_bytes()),
+            ("debug", debug.as_bytes()),
+            ("the rows", dump.as_bytes()),
+            ("the files", &files),
+            ("the log", log.as_bytes()),
+        ];
+        for (place, bytes) in places {
+            let found = bytes.windows(secret.len()).any(|window| window == secret.as_bytes());
+            assert!(!found, "the {name} is in {place}");
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! The authority from outside: real sockets, a real database file.
+
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, in its harness too"
+)]
+
+mod approval;
+mod canary;
+mod cli;
+mod directory;
+mod faults;
+mod harness;
+mod long_poll;
+mod mail;
+mod pages;
+mod pin;
+mod races;
+mod start;

@@ -1,0 +1,150 @@
+use flexsecure_server::Method;
+use reqwest::RequestBuilder;
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+
+use crate::harness::{Answer, Authority, send, wrong};
+
+/// All at once, in turn to two servers on the same file: one connection alone can't interleave with itself.
+async fn all_at_once(
+    twins: [&Authority; 2],
+    count: usize,
+    request: impl Fn(&Authority) -> RequestBuilder,
+) -> Vec<Answer> {
+    let mut sent = JoinSet::new();
+    for authority in twins.into_iter().cycle().take(count) {
+        sent.spawn(send(request(authority)));
+    }
+    sent.join_all().await
+}
+
+fn results(answers: &[Answer], result: &str) -> usize {
+    answers.iter().filter(|answer| answer.json()["result"] == result).count()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn starts_with_one_key_send_one_message() {
+    let authority = Authority::new().await;
+    let twin = authority.twin().await;
+    for round in 0..5 {
+        let sent = authority.sent() + twin.sent();
+        let body =
+            json!({"system": "bank", "authid": "bob", "operation": format!("round {round}")});
+        let answers = all_at_once([&authority, &twin], 64, |authority| {
+            authority
+                .request("/v1/start", &body)
+                .header("idempotency-key", format!("round {round}"))
+        })
+        .await;
+        let first = answers[0].json();
+        assert_eq!(first["result"], "success");
+        assert!(answers.iter().all(|answer| answer.json() == first));
+        assert_eq!(authority.sent() + twin.sent(), sent + 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn starts_without_a_key_send_one_message_too() {
+    let authority = Authority::new().await;
+    let twin = authority.twin().await;
+    let body = json!({"system": "bank", "authid": "alice"});
+    let answers =
+        all_at_once([&authority, &twin], 64, |authority| authority.request("/v1/start", &body))
+            .await;
+    let first = answers[0].json();
+    assert!(answers.iter().all(|answer| answer.json() == first));
+    assert_eq!(authority.sent() + twin.sent(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_right_pins_without_txn_one_is_authenticated() {
+    let authority = Authority::new().await;
+    let twin = authority.twin().await;
+    for round in 0..20 {
+        authority.start("alice").await;
+        let body = json!({"system": "bank", "authid": "alice", "pin": authority.newest().pin()});
+        let answers =
+            all_at_once([&authority, &twin], 64, |authority| authority.request("/v1/check", &body))
+                .await;
+        assert_eq!(results(&answers, "authenticated"), 1, "round {round}");
+    }
+    assert_eq!(authority.audited("authenticated").await, 20);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_checks_of_an_approved_link_without_txn_one_is_authenticated() {
+    let authority = Authority::new().await;
+    let twin = authority.twin().await;
+    let body = json!({"system": "bank", "authid": "bob"});
+    for round in 0..20 {
+        let number = authority.start("bob").await["match"].as_str().unwrap().to_owned();
+        let link = authority.newest().link().unwrap().to_owned();
+        authority.answer_link(&link, &[("match", &number), ("action", "approve")]).await;
+        let answers =
+            all_at_once([&authority, &twin], 64, |authority| authority.request("/v1/check", &body))
+                .await;
+        assert_eq!(results(&answers, "authenticated"), 1, "round {round}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_200_wrong_pins_five_are_compared() {
+    let authority = Authority::new().await;
+    let twin = authority.twin().await;
+    let txn = authority.start("alice").await["txn"].clone();
+    let pin = authority.newest().pin().unwrap().to_owned();
+    let check = |pin: &str| -> Value {
+        json!({"system": "bank", "authid": "alice", "txn": txn, "pin": pin})
+    };
+    let body = check(wrong(&pin));
+    let answers =
+        all_at_once([&authority, &twin], 200, |authority| authority.request("/v1/check", &body))
+            .await;
+    assert_eq!(results(&answers, "security error"), 200);
+    let mut left: Vec<_> = answers
+        .iter()
+        .filter(|answer| answer.json()["reason"] == "pin")
+        .map(|answer| answer.json()["attempts_left"].as_u64().unwrap())
+        .collect();
+    left.sort_unstable();
+    assert_eq!(left, [1, 2, 3, 4]);
+    assert_eq!(authority.audited("wrong pin").await, 5);
+
+    let answer = authority.post("/v1/check", &check(&pin)).await;
+    answer.is(403, &json!({"result": "security error", "reason": "attempts", "attempts_left": 0}));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_approvals_and_refusals_at_once_one_counts() {
+    let authority = Authority::new().await;
+    let twin = authority.twin().await;
+    for _ in 0..10 {
+        let started = authority.start("bob").await;
+        let link = authority.newest().link().unwrap().to_owned();
+        let number = started["match"].as_str().unwrap();
+        let path = link.strip_prefix(&authority.base).unwrap();
+        let mut sent = JoinSet::new();
+        for (index, authority) in [&authority, &twin].into_iter().cycle().take(16).enumerate() {
+            let action = if index % 4 < 2 { "approve" } else { "decline" };
+            let url = format!("{}{path}", authority.base);
+            sent.spawn(send(
+                authority.http.post(url).form(&[("match", number), ("action", action)]),
+            ));
+        }
+        let answers = sent.join_all().await;
+        assert_eq!(answers.iter().filter(|answer| answer.status == 200).count(), 1);
+        assert_eq!(answers.iter().filter(|answer| answer.status == 404).count(), 15);
+    }
+    assert_eq!(authority.audited("authenticated").await + authority.audited("declined").await, 10);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pin_sent_by_one_server_is_known_to_the_other() {
+    let authority = Authority::new().await;
+    let twin = authority.twin().await;
+    authority.server.directory().assign("carol", &["bank"], Method::Pin).await.unwrap();
+    twin.start("carol").await;
+    let pin = twin.newest().pin().unwrap().to_owned();
+    let answer = authority.check("carol", json!({"pin": pin})).await;
+    answer.is(200, &json!({"result": "authenticated"}));
+}
