@@ -1,1 +1,38 @@
-//! .
+//! The conformance suite: one set of scenarios, run against every adapter over real sockets.
+//!
+//! A scenario knows no framework and no crate of this workspace: it sees a process, its sockets, and
+//! what is promised to a client. What the scenarios share is beside them:
+//!
+//! | module | role |
+//! | --- | --- |
+//! | [`subject`] | starts a program, finds its addresses, ends it |
+//! | [`client`] | HTTP/1.1 to the byte, and a cookie jar |
+//! | [`flow`] | a flow as a client reads it |
+//! | [`inbox`] | what the embedded authority has sent, and the page behind a link |
+//! | [`legacy`] | an authority that knows the v1 API and nothing more |
+//! | [`masking`] | puts placeholders where two subjects must differ |
+//! | [`rpc`] | the gRPC method that `subject-tonic` serves |
+//! | [`scenario`] | what has to hold |
+//!
+//! The names of threats and faults (T01, F42) in the docs of scenarios are those of the project's
+//! threat list.
+
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::missing_panics_doc,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a scenario that fails should fail loudly, at the line that says why"
+)]
+
+pub mod client;
+pub mod flow;
+pub mod inbox;
+pub mod legacy;
+pub mod masking;
+pub mod rpc;
+mod run;
+pub mod scenario;
+pub mod subject;

@@ -1,0 +1,82 @@
+//! Placeholders for what must differ between two subjects, so that all the rest can be compared.
+
+use serde_json::Value;
+
+use crate::client::Answer;
+
+/// Replaces each value by a name, and the same value by the same name each time.
+#[derive(Clone, Debug, Default)]
+pub struct Mask {
+    known: Vec<(String, String)>,
+}
+
+impl Mask {
+    /// Replaces `value` by `<name>` from now on.
+    pub fn learn(&mut self, value: &str, name: &str) {
+        if !value.is_empty() && !self.known.iter().any(|(known, _)| known == value) {
+            self.known.push((value.to_owned(), format!("<{name}>")));
+        }
+    }
+
+    /// Status, headers in alphabetical order and body, with placeholders.
+    pub fn apply(&mut self, answer: &Answer) -> String {
+        self.learn_flows(answer);
+        let mut headers = answer.comparable_headers();
+        for (name, value) in &mut headers {
+            match &*name.to_ascii_lowercase() {
+                "set-cookie" => self.learn_cookie(value),
+                "retry-after" => "<seconds>".clone_into(value),
+                _ => {}
+            }
+        }
+        let body = mask_numbers(&String::from_utf8_lossy(&answer.body));
+        let headers: String =
+            headers.iter().map(|(name, value)| format!("{name}: {value}\n")).collect();
+        self.replace(&format!("{}\n{headers}\n{body}", answer.status))
+    }
+
+    /// `text` with placeholders.
+    #[must_use]
+    pub fn replace(&self, text: &str) -> String {
+        self.known.iter().fold(text.to_owned(), |text, (value, name)| text.replace(value, name))
+    }
+
+    fn learn_flows(&mut self, answer: &Answer) {
+        let Ok(body) = serde_json::from_slice::<Value>(&answer.body) else { return };
+        for object in [&body, &body["flow"]] {
+            if let (Some(id), true) = (object["id"].as_str(), object["url"].is_string()) {
+                self.learn_flow(id);
+            }
+        }
+    }
+
+    fn learn_flow(&mut self, id: &str) {
+        let count = self.known.iter().filter(|(_, name)| name.starts_with("<flow ")).count();
+        self.learn(id, &format!("flow {}", count + 1));
+    }
+
+    fn learn_cookie(&mut self, set_cookie: &str) {
+        let value = set_cookie.split(';').next().and_then(|pair| pair.split_once('='));
+        self.learn(value.map_or("", |(_, value)| value), "cookie");
+    }
+}
+
+/// What is random or a time, by where it stands.
+fn mask_numbers(body: &str) -> String {
+    let mut masked = body.to_owned();
+    for before in ["\"match\":\"", "\"expires_in\":", "\"authenticated_at\":", "class=\"match\">"] {
+        masked = mask_behind(&masked, before);
+    }
+    masked
+}
+
+fn mask_behind(text: &str, before: &str) -> String {
+    let mut parts = text.split(before);
+    let mut masked = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        masked.push_str(before);
+        masked.push_str("<n>");
+        masked.push_str(part.trim_start_matches(|c: char| c.is_ascii_digit()));
+    }
+    masked
+}

@@ -1,0 +1,42 @@
+//! Both banks, with authorities that fail or know only v1, and in need of settings.
+
+flexsecure_conformance::launched_on_both_banks! {
+    process:
+        a_server_that_is_asked_to_end_answers_who_waits
+        no_secret_is_in_the_log;
+    outage:
+        an_authority_that_is_down_is_unavailable
+        a_start_that_fails_in_an_unknown_way_is_never_repeated
+        a_flow_whose_start_failed_can_still_be_approved
+        a_start_that_is_never_answered_is_never_repeated
+        a_refused_key_is_tried_once_a_minute
+        an_authority_that_asks_for_patience_gets_it
+        an_unreadable_patience_is_the_usual_one
+        a_redirect_is_never_followed
+        an_undocumented_start_is_not_taken_for_a_proof
+        an_outage_neither_takes_nor_gives_a_proof;
+    v1:
+        a_user_of_links_gets_through_in_every_variant
+        a_user_of_pins_gets_through_in_every_variant
+        a_route_that_takes_only_pins_is_never_polled
+        a_user_expected_to_have_a_link_may_have_a_pin
+        five_wrong_pins_end_the_flow
+        wrong_pins_in_parallel_reach_the_authority_five_times;
+    v1_fault:
+        nothing_but_the_documented_success_authenticates
+        nothing_but_the_documented_success_accepts_a_pin
+        an_approval_during_an_outage_is_not_lost
+        a_check_that_is_never_answered_holds_nobody_up
+        an_approval_after_the_end_is_ignored;
+    v1_flow:
+        another_session_has_to_wait
+        another_operation_has_to_wait
+        another_system_or_user_need_not_wait
+        who_waits_is_served_when_the_first_is_through
+        a_cancelled_flow_makes_no_room_for_others
+        an_idle_flow_keeps_nobody_waiting
+        a_login_that_expires_ends_the_flow
+        a_pin_that_comes_too_late_ends_the_flow
+        a_security_error_on_a_link_ends_the_flow
+        a_security_error_on_a_start_refuses_the_user;
+}
