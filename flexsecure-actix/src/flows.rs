@@ -22,9 +22,8 @@ pub(crate) fn scope(step_up: StepUp) -> Scope {
 async fn answer(step_up: StepUp, request: HttpRequest, payload: Payload) -> HttpResponse {
     let gate = step_up.gate();
     let identity = step_up.identity(&request);
-    let path = request.path();
-    let rest = path.strip_prefix(gate.prefix()).unwrap_or(path);
-    let asked = gate.flow_request(rest, &Sent(request.head()).view(), identity.as_ref());
+    let sent = Sent(request.head());
+    let asked = gate.flow_request(request.path(), &sent.view(), identity.as_ref());
     let body = read(payload).await;
     render(&gate.answer(asked, body).await)
 }

@@ -184,3 +184,100 @@ impl std::ops::Deref for Elevated {
 
 /// How far the clocks of two nodes may differ.
 const CLOCK_SKEW: Duration = Duration::from_secs(2);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+
+    fn bank() -> Requirement {
+        Requirement::system("bank").within(Duration::from_secs(300))
+    }
+
+    fn transfer() -> Requirement {
+        bank().operation(Operation::new("Transfer 250.00 EUR to bob"))
+    }
+
+    fn elevation(requirement: &Requirement, flow: u128) -> Elevation {
+        Elevation {
+            scope: requirement.scope().clone(),
+            method: Method::Passwordless,
+            authenticated_at: NOW,
+            flow: FlowId::from_bits(flow),
+            spent: false,
+        }
+    }
+
+    fn holding(granted: impl IntoIterator<Item = Elevation>) -> Elevations {
+        let mut held = Elevations::none("bob".into());
+        granted.into_iter().for_each(|elevation| held.grant(elevation));
+        held
+    }
+
+    fn judge(held: &Elevations, requirement: &Requirement, millis_later: u64) -> Option<Reason> {
+        let now = NOW.after(Duration::from_millis(millis_later));
+        held.judge("bob", requirement, now).err()
+    }
+
+    #[test]
+    fn elevation_is_good_until_its_age_is_the_maximal_one() {
+        let held = holding([elevation(&bank(), 1)]);
+        assert_eq!(judge(&held, &bank(), 0), None);
+        assert_eq!(judge(&held, &bank(), 299_999), None);
+        assert_eq!(judge(&held, &bank(), 300_000), Some(Reason::Stale));
+    }
+
+    #[test]
+    fn clock_set_back_prolongs_nothing() {
+        let held = holding([elevation(&bank(), 1)]);
+        let before = |millis| Timestamp::from_millis(NOW.as_millis().saturating_sub(millis));
+        assert_eq!(held.judge("bob", &bank(), before(2_000)), Ok(0));
+        assert_eq!(held.judge("bob", &bank(), before(2_001)), Err(Reason::Stale));
+    }
+
+    #[test]
+    fn elevation_is_good_for_its_user_system_operation_and_use_alone() {
+        let held = holding([elevation(&bank(), 1)]);
+        assert_eq!(held.judge("eve", &bank(), NOW), Err(Reason::Missing));
+        assert_eq!(judge(&held, &Requirement::system("vault"), 0), Some(Reason::Missing));
+        assert_eq!(judge(&held, &bank().single_use(), 0), Some(Reason::Missing));
+        assert_eq!(judge(&held, &transfer(), 0), Some(Reason::Operation));
+        let other = bank().operation(Operation::new("Transfer 2500.00 EUR to eve"));
+        let held = holding([elevation(&transfer(), 1)]);
+        assert_eq!(judge(&held, &other, 0), Some(Reason::Operation));
+        assert_eq!(judge(&held, &other, 300_000), Some(Reason::Missing));
+        assert_eq!(judge(&held, &bank(), 0), Some(Reason::Missing));
+        assert_eq!(judge(&held, &transfer(), 0), None);
+    }
+
+    #[test]
+    fn only_an_accepted_method_will_do() {
+        let held = holding([elevation(&bank(), 1)]);
+        assert_eq!(judge(&held, &bank().pin(), 0), Some(Reason::Method));
+        assert_eq!(judge(&held, &bank().passwordless(), 0), None);
+    }
+
+    #[test]
+    fn elevation_is_spent_once_and_not_brought_back_by_a_repeated_grant() {
+        let requirement = bank().single_use();
+        let mut held = holding([elevation(&requirement, 1)]);
+        assert!(held.spend(&FlowId::from_bits(1)));
+        assert!(!held.spend(&FlowId::from_bits(1)));
+        assert!(!held.spend(&FlowId::from_bits(2)));
+        held.grant(elevation(&requirement, 1));
+        assert_eq!(judge(&held, &requirement, 0), Some(Reason::Spent));
+        held.grant(elevation(&requirement, 2));
+        assert_eq!(judge(&held, &requirement, 0), None);
+        assert_eq!(held.list().len(), 1);
+    }
+
+    #[test]
+    fn outlived_elevations_are_dropped() {
+        let mut held = holding([elevation(&bank(), 1), elevation(&transfer(), 2)]);
+        assert_eq!(held.list().len(), 2);
+        assert!(held.retain_useful(NOW.after(Duration::from_secs(3599))));
+        assert!(!held.retain_useful(NOW.after(Duration::from_secs(3600))));
+        assert!(held.list().is_empty());
+    }
+}

@@ -92,3 +92,32 @@ impl fmt::Debug for SessionKey {
 }
 
 const CONTEXT: &str = "flexsecure 2026 session key v1";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn session_key_is_the_sessions_alone() {
+        let bob = Identity::new("bob", "session");
+        assert_eq!(bob.session(), &SessionKey::of("session"));
+        assert_eq!(bob.session(), Identity::new("eve", "session").session());
+        assert_ne!(bob.session(), Identity::new("bob", "other").session());
+    }
+
+    #[test]
+    fn method_is_added_to_the_same_user_and_session() {
+        let bob = Identity::new("bob", "session");
+        assert_eq!(bob.method(), None);
+        let told = bob.clone().with_method(Method::Pin);
+        assert_eq!(told.method(), Some(Method::Pin));
+        assert_eq!((told.auth_id(), told.session()), (bob.auth_id(), bob.session()));
+    }
+
+    #[test]
+    fn session_is_not_printed() {
+        let bob = Identity::new("bob", "secret");
+        assert_eq!(format!("{bob:?}"), r#"Identity { auth_id: "bob", .. }"#);
+        assert_eq!(format!("{:?}", bob.session()), "SessionKey(..)");
+    }
+}

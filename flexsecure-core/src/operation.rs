@@ -89,3 +89,50 @@ impl fmt::Debug for Operation {
 }
 
 const CONTEXT: &str = "flexsecure 2026 operation v1";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn transfer() -> Operation {
+        Operation::new("Transfer 250.00 EUR to bob")
+    }
+
+    #[test]
+    fn text_and_fields_and_their_order_make_the_operation() {
+        let bound = transfer().field("to", "bob").field("amount", "250.00");
+        assert_eq!(bound, transfer().field("to", "bob").field("amount", "250.00"));
+        let others = [
+            transfer(),
+            transfer().field("to", "bob"),
+            transfer().field("amount", "250.00").field("to", "bob"),
+            transfer().field("to", "bob").field("amount", "2500.00"),
+            transfer().field("to", "bob").field("amount", "250.00").field("note", ""),
+            Operation::new("Transfer 250.00 EUR to eve")
+                .field("to", "bob")
+                .field("amount", "250.00"),
+        ];
+        assert!(others.iter().all(|other| *other != bound));
+    }
+
+    #[test]
+    fn no_delimiter_moves_between_name_and_value() {
+        assert_ne!(transfer().field("ab", "c"), transfer().field("a", "bc"));
+        assert_ne!(transfer().field("", "a"), transfer().field("a", ""));
+    }
+
+    #[test]
+    fn text_shown_reads_as_one_line_from_left_to_right() {
+        let shown = Operation::new("to\nbob\u{202e}eve\u{2066}\u{200b}\u{feff}\0\u{85}.");
+        assert_eq!(shown.text(), "to bob eve     .");
+        assert_ne!(shown, Operation::new("to bob eve     ."));
+    }
+
+    #[test]
+    fn long_text_is_cut_where_it_is_shown_but_not_where_it_is_compared() {
+        let long = "\u{e4}".repeat(Operation::MAX_CHARS);
+        let longer = format!("{long}!");
+        assert_eq!(Operation::new(&longer).text(), long);
+        assert_ne!(Operation::new(&longer), Operation::new(&long));
+    }
+}

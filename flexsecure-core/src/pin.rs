@@ -47,3 +47,43 @@ const DIGITS: usize = 8;
 
 /// Room for a space around every digit.
 const LONGEST_INPUT: usize = 24;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn eight_digits_are_a_pin_however_they_are_grouped() {
+        for text in ["12345678", "1234 5678", " 12 34 56 78 ", "1 2 3 4 5 6 7 8"] {
+            assert_eq!(Pin::parse(text).unwrap().expose(), "12345678", "{text:?}");
+        }
+        assert_eq!(Pin::parse("00000000").unwrap().expose(), "00000000");
+    }
+
+    #[test]
+    fn anything_else_is_not() {
+        let flooded = format!("12345678{}", " ".repeat(LONGEST_INPUT));
+        let malformed = [
+            "",
+            " ",
+            "1234567",
+            "123456789",
+            "1234-5678",
+            "1234567a",
+            "+1234567",
+            "1234\t5678",
+            "1234\u{a0}5678",
+            "\u{661}2345678",
+            "\u{ff11}\u{ff12}\u{ff13}",
+            &flooded,
+        ];
+        for text in malformed {
+            assert_eq!(Pin::parse(text).unwrap_err(), MalformedPin, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn pin_is_not_printed() {
+        assert_eq!(format!("{:?}", Pin::parse("12345678")), "Ok(Pin(..))");
+    }
+}

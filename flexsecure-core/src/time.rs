@@ -70,3 +70,30 @@ impl Clock for SystemClock {
 pub(crate) fn seconds_rounded_up(duration: Duration) -> u64 {
     duration.as_secs().saturating_add(u64::from(duration.subsec_nanos() > 0))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arithmetic_saturates() {
+        let (first, last) = (Timestamp::from_millis(0), Timestamp::from_millis(u64::MAX));
+        assert_eq!(last.after(Duration::from_millis(1)), last);
+        assert_eq!(first.after(Duration::MAX), last);
+        assert_eq!(first.since(last), Duration::ZERO);
+        assert_eq!(last.since(first), Duration::from_millis(u64::MAX));
+    }
+
+    #[test]
+    fn less_than_a_millisecond_is_dropped() {
+        let now = Timestamp::from_millis(7);
+        assert_eq!(now.after(Duration::from_micros(1999)), Timestamp::from_millis(8));
+    }
+
+    #[test]
+    fn nobody_is_told_to_come_back_too_soon() {
+        let rounded = |millis| seconds_rounded_up(Duration::from_millis(millis));
+        assert_eq!([0, 1, 999, 1000, 1001].map(rounded), [0, 1, 1, 1, 2]);
+        assert_eq!(seconds_rounded_up(Duration::MAX), u64::MAX);
+    }
+}

@@ -44,9 +44,8 @@ where
     fn call(&mut self, request: Request<B>) -> FlowFuture {
         let gate = self.step_up.gate().clone();
         let identity = self.step_up.identity(&request);
-        let path = request.uri().path();
-        let rest = path.strip_prefix(gate.prefix()).unwrap_or(path);
-        let asked = gate.flow_request(rest, &Head::of(&request).view(), identity.as_ref());
+        let head = Head::of(&request);
+        let asked = gate.flow_request(head.uri.path(), &head.view(), identity.as_ref());
         FlowFuture(Box::pin(async move {
             let body = read(request.into_body()).await;
             Ok(render(&gate.answer(asked, body).await).map(Full::new))

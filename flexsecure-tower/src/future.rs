@@ -75,7 +75,9 @@ where
                 }
                 // A future that is polled after it has ended stays pending, as a fused one does.
                 StateProj::Refused { refusal } => {
-                    return refusal.take().map_or(Poll::Pending, |it| Poll::Ready(Ok(respond(&it))));
+                    return refusal
+                        .take()
+                        .map_or(Poll::Pending, |it| Poll::Ready(Ok(respond(&it))));
                 }
                 StateProj::Pending { waiting } => {
                     let Some(undecided) = waiting else { return Poll::Pending };

@@ -10,7 +10,9 @@ use bytes::Bytes;
 use flexsecure_core::authority::ScriptedAuthority;
 use flexsecure_core::refusal::{Problem, Reason};
 use flexsecure_tower::core::Decision;
-use flexsecure_tower::{FlowService, Gate, Identity, Requirement, StepUp, StepUpLayer, StepUpService};
+use flexsecure_tower::{
+    FlowService, Gate, Identity, Requirement, StepUp, StepUpLayer, StepUpService,
+};
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use tower::{Layer, Service, ServiceExt};
@@ -124,13 +126,12 @@ async fn without_an_identity_nothing_is_let_through() {
 #[tokio::test]
 async fn a_closure_decides_per_request() {
     let (probe, _) = Probe::new();
-    let policy = |request: &flexsecure_tower::core::RequestView<'_>, _: &Identity| {
-        match request.method {
+    let policy =
+        |request: &flexsecure_tower::core::RequestView<'_>, _: &Identity| match request.method {
             "GET" => Decision::Allow,
             "DELETE" => Decision::Deny,
             _ => Decision::require(Requirement::system("bank")),
-        }
-    };
+        };
     let mut service = step_up().require(policy).layer(probe);
     for (method, expected) in [("GET", 200), ("POST", 401), ("DELETE", 403), ("get", 401)] {
         let mut request = request();

@@ -19,7 +19,10 @@ pub(super) struct Live {
     failures: u8,
     attempts_left: u8,
     pins_in_flight: u8,
+    /// How many messages were asked for.
     sends: u32,
+    /// How many of them the user has, as far as anybody knows.
+    messages: u32,
     resend_from: Timestamp,
 }
 
@@ -58,6 +61,7 @@ impl Live {
             attempts_left: pace::ATTEMPTS,
             pins_in_flight: 0,
             sends: 1,
+            messages: 1,
             resend_from: begun_at.after(pace::cool_down(1)),
         }
     }
@@ -69,9 +73,11 @@ impl Live {
             self.method = method;
             self.method_is_told = true;
         }
+        if accepted.txn.is_some() || accepted.match_number.is_some() {
+            self.match_number = accepted.match_number;
+        }
         if accepted.txn.is_some() {
             self.txn = accepted.txn;
-            self.match_number = accepted.match_number;
         }
         if let Some(interval) = accepted.interval {
             self.interval = interval.clamp(shortest, longest);
@@ -101,7 +107,7 @@ impl Live {
     }
 
     pub(super) fn attempts_left(&self) -> Option<u8> {
-        (self.method == Method::Pin).then_some(self.attempts_left)
+        self.takes_pin().then_some(self.attempts_left)
     }
 
     /// A user said to have a link may still have a PIN, unless it is the authority who said so.
@@ -193,9 +199,14 @@ impl Live {
         }
     }
 
+    /// Whether the answer to a PIN is still to come.
+    pub(super) const fn awaits_pin_check(&self) -> bool {
+        self.pins_in_flight > 0
+    }
+
     /// Whether every attempt was made and answered: one still on its way may be the right one.
     pub(super) const fn is_exhausted(&self) -> bool {
-        self.attempts_left == 0 && self.pins_in_flight == 0
+        self.attempts_left == 0 && !self.awaits_pin_check()
     }
 
     /// Claims another message, if the cool-down is over, and gives its number.
@@ -204,12 +215,15 @@ impl Live {
             return None;
         }
         self.sends = self.sends.saturating_add(1);
-        self.resend_from = now.after(pace::cool_down(self.sends));
+        self.messages = self.messages.saturating_add(1);
+        self.resend_from = now.after(pace::cool_down(self.messages));
         Some(self.sends)
     }
 
-    /// The message claimed was not sent; another one is not worth trying before `until`.
+    /// The message claimed was not sent, so it counts for nothing but its number; another one is
+    /// not worth trying before `until`.
     pub(super) const fn resend_not_before(&mut self, until: Timestamp) {
+        self.messages = self.messages.saturating_sub(1);
         self.resend_from = until;
     }
 

@@ -296,7 +296,8 @@ impl Flow {
 
 impl Idle {
     /// An idle flow that nobody starts is forgotten; one whose start nobody answered in time may
-    /// have reached the user, and is taken as started.
+    /// have reached the user, and is taken as started unless that start is still to be repeated. It
+    /// is not once its message would be over, or a flow that nobody came back to would never end.
     fn at(self, now: Timestamp) -> Flow {
         match self.start {
             Start::Fresh | Start::Hindered { .. } => {
@@ -308,12 +309,13 @@ impl Idle {
                 }
             }
             Start::Begun { at, idempotent, repeated } => {
-                let can_be_repeated = idempotent && !repeated;
-                if at.after(pace::START_LIMIT) <= now && !can_be_repeated {
-                    Flow::Started(Started(Live::unconfirmed(self.expected, at))).at(now)
-                } else {
-                    Flow::Idle(self)
+                if now < at.after(pace::START_LIMIT) {
+                    return Flow::Idle(self);
                 }
+                let unanswered =
+                    Flow::Started(Started(Live::unconfirmed(self.expected, at))).at(now);
+                let is_to_be_repeated = idempotent && !repeated && !unanswered.is_over();
+                if is_to_be_repeated { Flow::Idle(self) } else { unanswered }
             }
         }
     }

@@ -41,9 +41,9 @@ pub(super) fn after_no_start(retry_after: Option<Duration>) -> Duration {
         .clamp(Duration::from_secs(1), Duration::from_secs(60))
 }
 
-/// The time until the message number `sends` may be followed by another: 30 seconds, then doubling.
-pub(super) fn cool_down(sends: u32) -> Duration {
-    let doublings = sends.saturating_sub(1).min(5);
+/// The time until `messages` may be followed by another: 30 seconds, then doubling.
+pub(super) fn cool_down(messages: u32) -> Duration {
+    let doublings = messages.saturating_sub(1).min(5);
     FIRST_COOL_DOWN.saturating_mul(1_u32 << doublings)
 }
 

@@ -181,7 +181,10 @@ impl Flow {
 impl Idle {
     fn step(mut self, input: &Input, now: Timestamp) -> Outcome {
         match (self.start, input) {
-            (Start::Hindered { until, .. }, Input::Begin { .. }) if now < until => {
+            // Whether a start is admitted can have changed since, and is asked without any call.
+            (Start::Hindered { by: Hindrance::Unavailable, until }, Input::Begin { .. })
+                if now < until =>
+            {
                 Err((Flow::Idle(self), Objection::TooSoon { until }))
             }
             (Start::Fresh | Start::Hindered { .. }, &Input::Begin { idempotent }) => {
@@ -192,8 +195,7 @@ impl Idle {
 
             (Start::Begun { .. }, Input::Start(reply)) => Ok(self.answered(reply, now)),
             (Start::Begun { .. }, &Input::NotAdmitted { by, until }) => {
-                self.start = Start::Hindered { by, until };
-                Ok((Flow::Idle(self), None))
+                Ok(self.not_sent(by, until, now))
             }
             // Still idle this late means that the start can be repeated: see `Flow::at`.
             (Start::Begun { at, .. }, Input::Wake { .. }) if at.after(pace::START_LIMIT) <= now => {
@@ -210,7 +212,7 @@ impl Idle {
         }
     }
 
-    fn answered(mut self, reply: &StartReply, now: Timestamp) -> (Flow, Option<Effect>) {
+    fn answered(self, reply: &StartReply, now: Timestamp) -> (Flow, Option<Effect>) {
         match reply {
             StartReply::Accepted(accepted) => {
                 let live = Live::accepted(self.expected, accepted.clone(), now);
@@ -219,11 +221,24 @@ impl Idle {
             StartReply::Refused | StartReply::Misconfigured => (over(Over::Refused, now), None),
             StartReply::NotStarted { retry_after } => {
                 let until = now.after(pace::after_no_start(*retry_after));
-                self.start = Start::Hindered { by: Hindrance::Unavailable, until };
-                (Flow::Idle(self), None)
+                self.not_sent(Hindrance::Unavailable, until, now)
             }
             StartReply::Unknown => self.repeat(now),
         }
+    }
+
+    /// Certain of one start is not certain of two: of a repeated one the other may have gone out.
+    fn not_sent(
+        mut self,
+        by: Hindrance,
+        until: Timestamp,
+        now: Timestamp,
+    ) -> (Flow, Option<Effect>) {
+        if matches!(self.start, Start::Begun { repeated: true, .. }) {
+            return self.repeat(now);
+        }
+        self.start = Start::Hindered { by, until };
+        (Flow::Idle(self), None)
     }
 
     /// Nobody knows whether the message went out. A second one is worse than none, so only an
@@ -268,6 +283,10 @@ impl Phase {
             Input::Pin if live.is_exhausted() => Ok((over(Over::Attempts, now), None)),
             Input::Pin if live.claim_attempt() => Ok((self.flow(live), Some(Effect::CheckPin))),
             Input::Pin => Err((self.flow(live), Objection::NoAttempt)),
+            // Unlike a start or a check, a PIN is never given up on, so its answer is never late.
+            Input::PinCheck(_) if !live.awaits_pin_check() => {
+                Err((self.flow(live), Objection::Unasked))
+            }
             &Input::PinCheck(reply) => Ok((self.pin_checked(live, reply, now), None)),
 
             Input::Cancel => Ok((over(Over::Cancelled, now), None)),
@@ -278,11 +297,11 @@ impl Phase {
     fn resent(self, mut live: Live, reply: &StartReply, now: Timestamp) -> Flow {
         match reply {
             StartReply::Accepted(accepted) => live.learn(accepted.clone(), now),
-            StartReply::Refused => return over(Over::Refused, now),
+            StartReply::Refused | StartReply::Misconfigured => return over(Over::Refused, now),
             StartReply::NotStarted { retry_after } => {
                 live.resend_not_before(now.after(pace::after_no_start(*retry_after)));
             }
-            StartReply::Misconfigured | StartReply::Unknown => {}
+            StartReply::Unknown => {}
         }
         self.flow(live)
     }

@@ -65,14 +65,19 @@ impl Gate {
     /// How many bytes of a body are read at a flow endpoint.
     pub const MAX_BODY: usize = 16 * 1024;
 
-    /// Reads a request to a flow endpoint; `rest` is its path behind the gate's prefix.
+    /// Reads a request to a flow endpoint; `path` is what a router left of its path.
+    ///
+    /// Where the client's own path begins with the gate's prefix, that decides instead.
     #[must_use]
     pub fn flow_request(
         &self,
-        rest: &str,
+        path: &str,
         request: &RequestView<'_>,
         identity: Option<&Identity>,
     ) -> FlowRequest {
+        let sent = request.path.split('?').next().unwrap_or_default();
+        let behind_prefix = sent.strip_prefix(self.prefix()).filter(|rest| rest.starts_with('/'));
+        let rest = behind_prefix.unwrap_or(path);
         let endpoint = endpoint(request.method, rest).and_then(|endpoint| match endpoint {
             Endpoint::Flow(_, Verb::Start | Verb::Pin | Verb::Cancel)
                 if self.0.trusted.is_foreign(request) =>

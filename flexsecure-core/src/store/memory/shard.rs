@@ -1,6 +1,5 @@
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::super::{FLOWS_PER_SESSION, FlowRecord, Opened, RETENTION, Swap};
 use super::key_hash::KeyHash;
@@ -86,7 +85,7 @@ impl Shard {
         if !shared.flows.take() {
             return Err((new, NoRoom::InStore));
         }
-        let kept = Kept::new(new.clone(), now);
+        let kept = Kept::new(new.clone());
         self.first_flow_ends = self.first_flow_ends.min(kept.droppable_from());
         let flows = &mut self.sessions.entry(key).or_default().flows;
         // Most sessions have one flow at a time; growing by more would waste more than it saves.
@@ -138,7 +137,7 @@ impl Shard {
             *held = Some(new);
             kept.granted = true;
         }
-        kept.replace(next, now);
+        kept.replace(next);
         self.first_flow_ends = self.first_flow_ends.min(kept.droppable_from());
         Some(Swap::Done)
     }
@@ -258,15 +257,15 @@ impl Session {
 }
 
 impl Kept {
-    pub(super) fn new(record: FlowRecord, now: Timestamp) -> Self {
-        let ends_at = end_of(&record, now);
+    pub(super) fn new(record: FlowRecord) -> Self {
+        let ends_at = end_of(&record);
         Self { record, ends_at, granted: false }
     }
 
-    fn replace(&mut self, next: &FlowRecord, now: Timestamp) {
+    fn replace(&mut self, next: &FlowRecord) {
         self.record.version = next.version;
         self.record.flow = next.flow.clone();
-        self.ends_at = end_of(next, now);
+        self.ends_at = end_of(next);
     }
 
     /// The same as [`FlowRecord::is_live`], without a copy.
@@ -294,15 +293,9 @@ impl Held {
 }
 
 /// When the flow is over if nothing more happens.
-///
-/// One that has no end of its own, because its start could still be repeated, is given up on when
-/// no message of it can be good any more.
-fn end_of(record: &FlowRecord, now: Timestamp) -> Timestamp {
-    let end = record.flow.clone().at(NEVER).ended_at();
-    end.unwrap_or_else(|| now.after(LONGEST_SILENCE))
+fn end_of(record: &FlowRecord) -> Timestamp {
+    record.flow.clone().at(NEVER).ended_at().unwrap_or(NEVER)
 }
-
-const LONGEST_SILENCE: Duration = Duration::from_secs(1200);
 
 const EVER: Timestamp = Timestamp::from_millis(0);
 

@@ -123,19 +123,6 @@ async fn a_clock_that_is_set_back_does_not_stop_the_sweeping() {
 }
 
 #[tokio::test]
-async fn a_flow_that_nothing_ends_is_given_up_on() {
-    let store = MemoryStore::new();
-    let flow = flow_of("a", NOW);
-    store.open(flow.clone(), NOW).await.unwrap();
-    let begun = step(&flow, Input::Begin { idempotent: true }, NOW);
-    store.swap(flow.next(begun), None, NOW).await.unwrap();
-    write_everywhere(&store, NOW.after(Duration::from_secs(1200))).await;
-    assert_eq!(store.shared.flows.taken(), 1);
-    write_everywhere(&store, NOW.after(Duration::from_secs(1500))).await;
-    assert_eq!(store.shared.flows.taken(), 0);
-}
-
-#[tokio::test]
 async fn a_grant_repeated_after_its_successor_brings_nothing_back() {
     let store = MemoryStore::new();
     let (first, grant) = elevate(&store, "a", NOW).await;
@@ -177,10 +164,11 @@ fn what_is_kept_agrees_with_its_flow() {
     let started = begun.next(step(&begun, Input::Start(reply), NOW));
     let polling = started.next(step(&started, Input::Check(CheckReply::Pending), NOW));
     let authenticated = Input::PinCheck(CheckReply::Authenticated);
-    let authenticated = polling.next(step(&polling, authenticated, NOW));
+    let submitted = polling.next(step(&polling, Input::Pin, NOW));
+    let authenticated = submitted.next(step(&submitted, authenticated, NOW));
     let over = cancelled(&started);
     for flow in [opened, begun, started, polling, authenticated, over] {
-        let kept = shard::Kept::new(flow.clone(), NOW);
+        let kept = shard::Kept::new(flow.clone());
         for seconds in 0..2000 {
             for now in [NOW.after(Duration::from_secs(seconds)), EARLIER] {
                 assert_eq!(kept.is_live(now), flow.is_live(now), "{flow:?} at {now:?}");
