@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use super::{AppState, Caller, Reply, body::Body, to_the_end};
 use crate::{
     challenge::StartRequest,
-    directory::{validate_auth_id, validate_operation, validate_system},
+    directory::{validate_auth_id, validate_name, validate_operation},
 };
 
 #[derive(Debug, Deserialize)]
@@ -48,7 +48,7 @@ fn parse(caller: Caller, headers: &HeaderMap, body: StartBody) -> Result<StartRe
         |name: String, valid: fn(&str) -> bool| if valid(&name) { name } else { String::new() };
     Ok(StartRequest {
         api_key: caller.api_key,
-        system: known(body.system, validate_system),
+        system: known(body.system, validate_name),
         auth_id: known(body.authid, validate_auth_id),
         operation,
         ip: body.ip,

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     Clock, PublicUrl, StoreError,
     delivery::{Content, Dispatcher, Letter},
-    directory::{Method, validate_auth_id, validate_system},
+    directory::{Method, validate_auth_id, validate_name},
     pages::RenderError,
     secret::{RandomnessError, ServerKey, ServerKeys, random_bytes},
     stopping::Stopping,
@@ -178,7 +178,7 @@ impl Challenges {
     }
 
     async fn find(&self, request: &CheckRequest) -> Result<Option<Challenge>, StoreError> {
-        if !validate_system(&request.system) || !validate_auth_id(&request.auth_id) {
+        if !validate_name(&request.system) || !validate_auth_id(&request.auth_id) {
             return Ok(None);
         }
         self.store.challenge(&request.system, &request.auth_id, request.txn.as_deref()).await

@@ -1,15 +1,20 @@
 use std::{fmt, net::Ipv4Addr, time::Duration};
 
 use async_trait::async_trait;
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use lettre::{
     Address, AsyncSmtpTransport, AsyncTransport, Tokio1Executor,
-    message::{Mailbox, header::ContentType},
+    message::{
+        Mailbox,
+        header::{ContentType, HeaderName, HeaderValue},
+    },
     transport::smtp::authentication::Credentials,
 };
 use tokio::runtime::Handle;
 use url::{Host, Url};
 
 use super::{Channel, Delivery, DeliveryError, Message};
+use crate::secret::random_bytes;
 
 /// Sends e-mail through a relay. It carries no SMS.
 ///
@@ -65,9 +70,17 @@ impl Delivery for Smtp {
 
     async fn deliver(&self, message: &Message) -> Result<(), DeliveryError> {
         let to: Address = message.to().parse().map_err(DeliveryError::new)?;
+        let id = random_bytes::<16>().map_err(DeliveryError::new)?;
+        let id = format!("<{}@{}>", URL_SAFE_NO_PAD.encode(id), self.from.email.domain());
         let mail = lettre::Message::builder()
             .from(self.from.clone())
             .to(Mailbox::new(None, to))
+            .message_id(Some(id))
+            // RFC 3834: so that no absence notice answers it.
+            .raw_header(HeaderValue::new(
+                HeaderName::new_from_ascii_str("Auto-Submitted"),
+                "auto-generated".to_owned(),
+            ))
             .subject(message.subject())
             .header(ContentType::TEXT_PLAIN)
             .body(message.text().to_owned())

@@ -5,7 +5,7 @@ mod service;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use self::model::{validate_auth_id, validate_operation, validate_system};
+pub(crate) use self::model::{validate_auth_id, validate_name, validate_operation};
 pub use self::{
     model::{ApiKey, Assignment, Method, NewUser, Policies, System, UnknownMethod, User},
     service::{Directory, DirectoryError},

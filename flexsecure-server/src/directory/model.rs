@@ -163,7 +163,8 @@ pub struct ApiKey {
     pub revoked_at: Option<UnixMillis>,
 }
 
-pub(crate) fn validate_system(name: &str) -> bool {
+/// Of a system or an API key.
+pub(crate) fn validate_name(name: &str) -> bool {
     is_plain(name, 64) && !name.is_empty()
 }
 

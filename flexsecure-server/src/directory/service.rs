@@ -2,7 +2,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use super::model::{
     ApiKey, Method, NewUser, Policies, System, User, validate_auth_id, validate_email,
-    validate_sms, validate_system,
+    validate_name, validate_sms,
 };
 use crate::{
     Clock, OpenError, StoreError, SystemClock,
@@ -47,7 +47,7 @@ impl Directory {
     /// # Errors
     /// The name is malformed or taken.
     pub async fn add_system(&self, name: &str, policies: Policies) -> Result<(), DirectoryError> {
-        if !validate_system(name) {
+        if !validate_name(name) {
             return Err(DirectoryError::MalformedSystem);
         }
         if self.store.add_system(name, policies, self.clock.now()).await? {
@@ -208,7 +208,7 @@ impl Directory {
         name: &str,
         life: Option<Duration>,
     ) -> Result<ApiKeySecret, DirectoryError> {
-        if !validate_system(name) {
+        if !validate_name(name) {
             return Err(DirectoryError::MalformedKeyName);
         }
         let secret = mint_api_key()?;

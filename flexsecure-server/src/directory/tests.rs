@@ -8,10 +8,10 @@ fn what_is_shown_to_people_can_neither_break_a_line_nor_turn_it_round() {
         ["a\nb", "a\r\nBcc: x", "a\0", "a\u{202e}b", "a\u{2066}b", "a\u{200b}b", "a\u{2028}b"]
     {
         assert!(!validate_operation(bad), "{bad:?}");
-        assert!(!validate_system(bad), "{bad:?}");
+        assert!(!validate_name(bad), "{bad:?}");
         assert!(!validate_auth_id(bad), "{bad:?}");
     }
-    assert!(!validate_system("") && !validate_auth_id(""));
+    assert!(!validate_name("") && !validate_auth_id(""));
     assert!(validate_auth_id(&"é".repeat(255)) && !validate_auth_id(&"é".repeat(256)));
 }
 

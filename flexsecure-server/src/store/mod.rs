@@ -4,6 +4,7 @@ mod api_keys;
 mod audit;
 mod challenges;
 mod directory;
+mod start;
 
 use std::{path::Path, time::Duration};
 
@@ -15,8 +16,9 @@ use sqlx::{
 pub(crate) use self::{
     api_keys::NewApiKey,
     audit::Event,
-    challenges::{ApprovalRequest, FreshChallenge, Recipient, Start},
+    challenges::ApprovalRequest,
     directory::PolicyChange,
+    start::{FreshChallenge, Recipient, Start},
 };
 use crate::{OpenError, StoreError};
 

@@ -3,6 +3,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::json;
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -82,6 +83,18 @@ async fn no_secret_is_anywhere_but_in_its_message() {
     assert!(log.contains("TRACE") && log.contains("INSERT INTO challenges"), "the log is heard");
 
     let secret_of_key = &authority.key["fsk_0123456789_".len()..];
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02X}")).collect::<String>();
+    let raw_token = URL_SAFE_NO_PAD.decode(&token).unwrap();
+    let as_rows_write_bytes = [
+        ("pin", hex(pin.as_bytes())),
+        ("token", hex(token.as_bytes())),
+        ("decoded token", hex(&raw_token)),
+        ("api key", hex(secret_of_key.as_bytes())),
+        ("whole api key", hex(authority.key.as_bytes())),
+    ];
+    for (name, secret) in as_rows_write_bytes {
+        assert!(!dump.contains(&secret), "the {name} is in a blob");
+    }
     for (name, secret) in [("pin", &*pin), ("token", &*token), ("api key", secret_of_key)] {
         let places = [
             ("the replies", seen.as_bytes()),

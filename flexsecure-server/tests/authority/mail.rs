@@ -108,7 +108,16 @@ async fn a_mail_has_the_expected_headers_and_no_text_of_anybody_in_them() {
     let mut names: Vec<_> =
         head.lines().filter_map(|line| Some(line.split_once(": ")?.0)).collect();
     names.sort_unstable();
-    let expected = ["Content-Transfer-Encoding", "Content-Type", "Date", "From", "Subject", "To"];
+    let expected = [
+        "Auto-Submitted",
+        "Content-Transfer-Encoding",
+        "Content-Type",
+        "Date",
+        "From",
+        "Message-ID",
+        "Subject",
+        "To",
+    ];
     assert_eq!(names, expected, "{head}");
     assert!(
         head.contains("To: alice@example.com") && head.contains("Subject: Confirm that it is you")

@@ -1,4 +1,5 @@
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 use crate::harness::{Answer, Authority, send};
 
@@ -152,7 +153,11 @@ async fn every_call_needs_a_live_key() {
     calls(&authority, 200, None).await;
     let mut forged = good.clone();
     forged.replace_range(20..21, if &good[20..21] == "A" { "B" } else { "A" });
-    for wrong in ["", "nonsense", &good[..good.len() - 1], &forged] {
+    // Well-formed, down to its checksum, with the prefix of a live key.
+    let body = &forged[..forged.len() - 6];
+    let sum: String = Sha256::digest(body)[..3].iter().map(|byte| format!("{byte:02x}")).collect();
+    let well_formed = format!("{body}{sum}");
+    for wrong in ["", "nonsense", &good[..good.len() - 1], &forged, &well_formed] {
         authority.key = wrong.to_owned();
         calls(&authority, 401, Some(&refused)).await;
     }
