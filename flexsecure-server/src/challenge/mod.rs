@@ -5,6 +5,8 @@ mod match_number;
 mod pin;
 mod service;
 mod standing;
+#[cfg(test)]
+mod tests;
 mod waiters;
 
 pub(crate) use self::{

@@ -121,6 +121,31 @@ async fn a_lost_key_file_is_not_silently_replaced() {
 }
 
 #[tokio::test]
+async fn what_was_made_before_a_rotation_is_good_after_it() {
+    let authority = Authority::new().await;
+    authority.start("alice").await;
+    let pin = authority.newest().pin().unwrap().to_owned();
+    let mut path = authority.database.clone().into_os_string();
+    path.push(".keys");
+    let mut keys = std::fs::read_to_string(&path).unwrap();
+    keys.push_str("next AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n");
+    std::fs::write(&path, keys).unwrap();
+
+    let restarted = authority.twin().await;
+    let answer = restarted.check("alice", json!({"pin": pin})).await;
+    answer.is(200, &json!({"result": "authenticated"}));
+    restarted.start("alice").await;
+    let (old, new): (i64, i64) = sqlx::query_as(
+        "SELECT count(*) FILTER (WHERE server_key <> 'next'),
+                count(*) FILTER (WHERE server_key = 'next') FROM challenges",
+    )
+    .fetch_one(&mut restarted.connect().await)
+    .await
+    .unwrap();
+    assert_eq!((old, new), (1, 1));
+}
+
+#[tokio::test]
 async fn without_a_way_to_send_it_does_not_open() {
     let url = PublicUrl::parse("http://127.0.0.1:4000").unwrap();
     let opened = Server::open(Config::ephemeral(url).inbox(false)).await;
