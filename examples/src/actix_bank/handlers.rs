@@ -1,0 +1,79 @@
+use actix_web::web::{Data, Path, ReqData};
+use actix_web::{HttpRequest, Result};
+use flexsecure_actix::{Ask, Refused};
+
+use crate::bank::Bank;
+use crate::body::Sent;
+use crate::policy::{self, Need};
+use crate::probe;
+use crate::reply::Reply;
+use crate::session::User;
+
+/// What is asked for is known once the body is read, so it is the handler that asks for a proof.
+pub(super) async fn transfer(
+    bank: Data<Bank>,
+    user: ReqData<User>,
+    ask: Ask, // step-up
+    sent: Sent,
+) -> Result<Reply> {
+    let transfer = bank.order(&user, &sent)?;
+    // The last thing before the deed: this uses the proof up.
+    let elevated = match policy::transfer(&transfer) {
+        Need::Nothing => None,
+        Need::Proof(requirement) => Some(ask.require(requirement).await?), // step-up
+        Need::Denied => return Err(ask.deny().into()),                     // step-up
+    };
+    Ok(bank.transfer(&user, transfer, elevated.as_deref())?)
+}
+
+/// Looks without asking anybody for anything.
+pub(super) async fn probe(bank: Data<Bank>, ask: Ask, request: HttpRequest) -> Result<Reply> {
+    match probe::need(request.query_string())? {
+        Need::Nothing => Ok(probe::open()),
+        Need::Proof(requirement) => {
+            let reason = bank.gate().probe(ask.identity(), &requirement).await; // step-up
+            Ok(probe::answer(reason.map_err(Refused::from)?))
+        }
+        Need::Denied => Err(ask.deny().into()),
+    }
+}
+
+pub(super) async fn transfers(bank: Data<Bank>, user: ReqData<User>) -> Result<Reply> {
+    Ok(bank.transfers(&user)?)
+}
+
+pub(super) async fn balance(bank: Data<Bank>, user: ReqData<User>) -> Result<Reply> {
+    Ok(bank.balance(&user)?)
+}
+
+pub(super) async fn statements(bank: Data<Bank>, user: ReqData<User>) -> Reply {
+    bank.statements(&user)
+}
+
+pub(super) async fn users(bank: Data<Bank>) -> Reply {
+    bank.users()
+}
+
+pub(super) async fn freeze(bank: Data<Bank>, sent: Sent) -> Result<Reply> {
+    Ok(bank.freeze(&sent)?)
+}
+
+pub(super) async fn close(bank: Data<Bank>, user: Path<String>) -> Result<Reply> {
+    Ok(bank.close(&user)?)
+}
+
+pub(super) async fn home(bank: Data<Bank>, user: Option<ReqData<User>>) -> Reply {
+    bank.home(user.as_deref())
+}
+
+pub(super) async fn login(bank: Data<Bank>, sent: Sent) -> Result<Reply> {
+    Ok(bank.login(&sent)?)
+}
+
+pub(super) async fn logout(bank: Data<Bank>, user: Option<ReqData<User>>) -> Result<Reply> {
+    Ok(bank.logout(user.as_deref()).await?)
+}
+
+pub(super) async fn health() -> Reply {
+    Bank::health()
+}
