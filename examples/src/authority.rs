@@ -74,7 +74,7 @@ impl Embedded {
     ///
     /// [`StartError`] if this machine can make no HTTP client.
     pub fn client(&self) -> Result<HttpAuthority, StartError> {
-        Ok(HttpAuthority::new(&self.url, self.key.clone())?)
+        HttpAuthority::new(&self.url, self.key.clone()).map_err(StartError::authority)
     }
 
     /// Lets it finish what is under way.

@@ -26,7 +26,6 @@ use crate::startup::{Node, StartError, exit_code};
 pub fn app(bank: &Bank) -> Router {
     let step_up = StepUp::new(bank.gate().clone()); // step-up
     let logged_in = step_up.require(policy::logged_in); // step-up
-
     let admins_only = step_up.require(policy::admin()); // step-up
 
     // The layer comes last, so that the fallback is behind it too: it does not tell strangers what

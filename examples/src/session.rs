@@ -1,7 +1,8 @@
 //! Who is logged in: a signed cookie says so, and no node keeps anything.
 //!
 //! Nodes that share `BANK_SECRET` serve each other's sessions. The cookie holds the user and a random
-//! session id; elevations hang on that id, so logging in anew begins without any.
+//! session id; elevations hang on that id, so logging in anew begins without any, and logging out
+//! revokes them. A copy of the cookie outlives the logout, as it does wherever nothing is kept.
 //!
 //! Behind TLS, add `Secure` and call the cookie `__Host-session`.
 

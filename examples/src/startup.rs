@@ -115,7 +115,7 @@ pub enum StartError {
     #[error(transparent)]
     Settings(#[from] SettingsError),
     /// The configured authority makes no sense.
-    #[error(transparent)]
+    #[error("FLEXSECURE_URL and FLEXSECURE_API_KEY do not name an authority")]
     Authority(#[from] ConfigError),
     /// The gate's settings make no sense.
     #[error(transparent)]
