@@ -3,7 +3,11 @@
 //!
 //! The identity is in the request's extensions, and flows and elevations are in memory.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a bench that cannot be set up should fail loudly")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a bench that cannot be set up should fail loudly"
+)]
 
 pub mod on_actix;
 pub mod on_axum;

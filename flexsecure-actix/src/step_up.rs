@@ -2,7 +2,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use actix_web::{HttpMessage, HttpRequest, Scope};
-use flexsecure_core::{Gate, Identity, OnDemand, Policy};
+use flexsecure_core::{Decision, Gate, Identity, OnDemand, Policy, RequestView};
 
 use crate::head::Head;
 use crate::{StepUpMiddleware, flows};
@@ -41,13 +41,22 @@ impl StepUp {
     }
 
     /// The middleware for routes that take what `policy` says: a
-    /// [`Requirement`](flexsecure_core::Requirement), or a closure that decides per request.
+    /// [`Requirement`](flexsecure_core::Requirement), usually.
     ///
     /// Such a closure does not learn the matched route: around an app or a scope, actix can only guess
     /// it from the raw path.
     #[must_use]
     pub fn require(&self, policy: impl Policy) -> StepUpMiddleware {
         StepUpMiddleware::new(self.clone(), policy)
+    }
+
+    /// The middleware for routes about which `decide` decides per request.
+    #[must_use]
+    pub fn decide(
+        &self,
+        decide: impl Fn(&RequestView<'_>, &Identity) -> Decision<'static> + Send + Sync + 'static,
+    ) -> StepUpMiddleware {
+        self.require(decide)
     }
 
     /// The middleware for routes whose handlers find out what it takes: they get an

@@ -1,7 +1,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use flexsecure_core::{Gate, Identity, OnDemand, Policy};
+use flexsecure_core::{Decision, Gate, Identity, OnDemand, Policy, RequestView};
 use http::Request;
 
 use crate::head::Head;
@@ -39,10 +39,19 @@ impl StepUp {
     }
 
     /// The layer for routes that take what `policy` says: a
-    /// [`Requirement`](flexsecure_core::Requirement), or a closure that decides per request.
+    /// [`Requirement`](flexsecure_core::Requirement), usually.
     #[must_use]
     pub fn require(&self, policy: impl Policy) -> StepUpLayer {
         StepUpLayer::new(self.clone(), policy)
+    }
+
+    /// The layer for routes about which `decide` decides per request.
+    #[must_use]
+    pub fn decide(
+        &self,
+        decide: impl Fn(&RequestView<'_>, &Identity) -> Decision<'static> + Send + Sync + 'static,
+    ) -> StepUpLayer {
+        self.require(decide)
     }
 
     /// The layer for routes whose handlers find out what it takes: they get an

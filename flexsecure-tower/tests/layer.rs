@@ -116,7 +116,7 @@ async fn a_concurrency_limit_inside_is_kept() {
 #[tokio::test]
 async fn without_an_identity_nothing_is_let_through() {
     let (probe, calls) = Probe::new();
-    let mut service = step_up().require(|_: &_, _: &_| Decision::Allow).layer(probe);
+    let mut service = step_up().decide(|_, _| Decision::Allow).layer(probe);
     let refused = send(&mut service, Request::new(Full::default())).await;
     assert_eq!(refused.status(), StatusCode::UNAUTHORIZED);
     assert_eq!(refused.extensions().get(), Some(&Problem::IdentificationRequired));
@@ -158,7 +158,7 @@ async fn the_body_of_the_request_can_be_anything() {
     #[derive(Debug)]
     struct NotABody;
     let (probe, calls) = Probe::new();
-    let service = step_up().require(|_: &_, _: &_| Decision::Allow).layer(probe);
+    let service = step_up().decide(|_, _| Decision::Allow).layer(probe);
     let mut request = Request::new(NotABody);
     request.extensions_mut().insert(Identity::new("alice", "session"));
     assert_eq!(service.oneshot(request).await.unwrap().status(), StatusCode::OK);
