@@ -147,8 +147,8 @@ fn input() -> impl Strategy<Value = Input> {
         4 => any::<bool>().prop_map(|idempotent| Input::Begin { idempotent }),
         2 => Just(Input::Resend),
         4 => start_reply().prop_map(Input::Start),
-        1 => (0..700_u64).prop_map(|until| Input::NotAdmitted {
-            by: Hindrance::InProgress,
+        1 => (hindrance(), 0..700_u64).prop_map(|(by, until)| Input::NotAdmitted {
+            by,
             until: EPOCH.after(Duration::from_secs(until)),
         }),
         6 => prop_oneof![Just(0), 0..30_000_u64].prop_map(|hold| Input::Wake {
@@ -161,6 +161,14 @@ fn input() -> impl Strategy<Value = Input> {
         1 => prop::bool::weighted(0.2).prop_map(|cancels| {
             if cancels { Input::Cancel } else { Input::Pin }
         }),
+    ]
+}
+
+fn hindrance() -> impl Strategy<Value = Hindrance> {
+    prop_oneof![
+        Just(Hindrance::Unavailable),
+        Just(Hindrance::TooManyStarts),
+        Just(Hindrance::InProgress),
     ]
 }
 

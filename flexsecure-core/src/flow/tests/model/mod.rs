@@ -7,7 +7,7 @@
 mod questions;
 
 use crate::authority::{Accepted, CheckReply, SecurityErrorReason, StartReply};
-use crate::flow::{Effect, Input, Objection, Over};
+use crate::flow::{Effect, Hindrance, Input, Objection, Over};
 use crate::{Method, Timestamp};
 
 /// What the model says of one input: the effect, or why the input does not fit.
@@ -129,7 +129,13 @@ impl Model {
                         return self.end(now, Over::Refused);
                     }
                     // Whether a start is admitted can be asked at any time.
-                    (Input::NotAdmitted { .. }, _) if is_first => {
+                    (
+                        Input::NotAdmitted {
+                            by: Hindrance::TooManyStarts | Hindrance::InProgress,
+                            ..
+                        },
+                        _,
+                    ) if is_first => {
                         self.note(now, Event::Hindered { until: now });
                     }
                     (_, Some(until)) if is_first => self.note(now, Event::Hindered { until }),
