@@ -269,11 +269,12 @@ impl Answer {
         seconds
     }
 
-    /// All but the date, in an order that does not depend on the server.
+    /// All but the date and what concerns the connection alone (RFC 9110, section 7.6.1), in an
+    /// order that does not depend on the server.
     #[must_use]
     pub fn comparable_headers(&self) -> Vec<(String, String)> {
         let mut headers = self.headers.clone();
-        headers.retain(|(name, _)| !is(name, "date"));
+        headers.retain(|(name, _)| !is(name, "date") && !is(name, "connection"));
         headers.sort();
         headers
     }

@@ -38,6 +38,12 @@ impl Answer {
 }
 
 impl Flow {
+    /// The flow that would be called `id`.
+    #[must_use]
+    pub fn unknown(id: &str) -> Self {
+        Self(json!({"id": id, "url": format!("/step-up/flows/{id}")}))
+    }
+
     #[track_caller]
     fn read(object: &Value) -> Self {
         let flow = Self(object.clone());

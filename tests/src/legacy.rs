@@ -132,6 +132,11 @@ impl Legacy {
         self.address
     }
 
+    /// The user has got a message, whatever was answered.
+    pub fn send(&self, system: &str, auth_id: &str) {
+        self.set(system, auth_id, Login::Waiting);
+    }
+
     /// The user clicks the link.
     pub fn approve(&self, system: &str, auth_id: &str) {
         self.set(system, auth_id, Login::Approved);

@@ -1,7 +1,5 @@
 //! Placeholders for what must differ between two subjects, so that all the rest can be compared.
 
-use serde_json::Value;
-
 use crate::client::Answer;
 
 /// Replaces each value by a name, and the same value by the same name each time.
@@ -25,6 +23,10 @@ impl Mask {
         for (name, value) in &mut headers {
             match &*name.to_ascii_lowercase() {
                 "set-cookie" => self.learn_cookie(value),
+                // It was right before the placeholders came in, and that is all there is to it.
+                "content-length" if *value == answer.body.len().to_string() => {
+                    "<length>".clone_into(value);
+                }
                 "retry-after" => "<seconds>".clone_into(value),
                 _ => {}
             }
@@ -41,12 +43,20 @@ impl Mask {
         self.known.iter().fold(text.to_owned(), |text, (value, name)| text.replace(value, name))
     }
 
+    /// A flow is named by a path, in a challenge, or in metadata.
     fn learn_flows(&mut self, answer: &Answer) {
-        let Ok(body) = serde_json::from_slice::<Value>(&answer.body) else { return };
-        for object in [&body, &body["flow"]] {
-            if let (Some(id), true) = (object["id"].as_str(), object["url"].is_string()) {
-                self.learn_flow(id);
+        let body = String::from_utf8_lossy(&answer.body);
+        let texts = answer.headers.iter().map(|(_, value)| &**value).chain([&*body]);
+        let mut ids = Vec::new();
+        for text in texts {
+            for before in ["/flows/", "flow=\""] {
+                let behind = text.split(before).skip(1);
+                ids.extend(behind.filter_map(|rest| rest.get(..32)).map(ToOwned::to_owned));
             }
+        }
+        ids.extend(answer.header("flexsecure-flow").map(ToOwned::to_owned));
+        for id in ids.iter().filter(|id| id.bytes().all(|byte| byte.is_ascii_hexdigit())) {
+            self.learn_flow(id);
         }
     }
 
@@ -64,7 +74,8 @@ impl Mask {
 /// What is random or a time, by where it stands.
 fn mask_numbers(body: &str) -> String {
     let mut masked = body.to_owned();
-    for before in ["\"match\":\"", "\"expires_in\":", "\"authenticated_at\":", "class=\"match\">"] {
+    for before in ["\"match\":\"", "\"expires_in\":", "\"authenticated_at\":\"", "class=\"match\">"]
+    {
         masked = mask_behind(&masked, before);
     }
     masked
@@ -76,7 +87,8 @@ fn mask_behind(text: &str, before: &str) -> String {
     for part in parts {
         masked.push_str(before);
         masked.push_str("<n>");
-        masked.push_str(part.trim_start_matches(|c: char| c.is_ascii_digit()));
+        masked
+            .push_str(part.trim_start_matches(|c: char| c.is_ascii_digit() || "-:.TZ".contains(c)));
     }
     masked
 }

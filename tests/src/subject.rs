@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::json;
+use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
@@ -30,6 +31,8 @@ pub struct Subject {
     address: SocketAddr,
     authority: Option<Authority>,
     output: Arc<Mutex<Vec<String>>>,
+    /// Whatever it leaves behind is removed with it.
+    _scratch: TempDir,
 }
 
 /// Where an authority listens, and a key to it.
@@ -68,11 +71,13 @@ impl Launch {
 
     /// Starts it, and waits until it says where it listens.
     pub async fn start(&self) -> Subject {
+        let scratch = TempDir::new().expect("a folder of its own");
         let mut child = Command::new(&self.program)
             .env_clear()
             .envs(
                 std::env::vars().filter(|(name, _)| name == "PATH" || name == "LLVM_PROFILE_FILE"),
             )
+            .env("TMPDIR", scratch.path())
             .envs(&self.environment)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -88,7 +93,7 @@ impl Launch {
         let Ok(Some((address, authority))) = announced else {
             panic!("{} does not listen: {:#?}", self.program.display(), lock(&output));
         };
-        Subject { child, address, authority, output }
+        Subject { child, address, authority, output, _scratch: scratch }
     }
 }
 

@@ -108,7 +108,6 @@ pub async fn an_unknown_path_below_the_prefix_is_not_found(bank: &Subject) {
         flow.path("/pin/x"),
         flow.path("/START"),
         "/step-up/flows".to_owned(),
-        "/step-up/flows/".to_owned(),
         "/step-up/zzz".to_owned(),
         "/step-up/".to_owned(),
     ] {
@@ -122,9 +121,9 @@ pub async fn an_unknown_path_below_the_prefix_is_not_found(bank: &Subject) {
 
 /// `HEAD` is `GET` without a body (RFC 9110, section 9.3.2), before and after.
 pub async fn head_is_answered_like_get(bank: &Subject) {
-    let mut alice = bank.login("alice").await;
+    let mut bob = bank.login("bob").await;
     for path in ["/statements", "/admin/users"] {
-        let answer = alice.send(Request::new("HEAD", path)).await;
+        let answer = bob.send(Request::new("HEAD", path)).await;
         answer.assert_status(401);
         assert!(answer.body.is_empty());
         let challenge = answer.header("www-authenticate").expect("a challenge");

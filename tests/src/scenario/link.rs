@@ -23,6 +23,7 @@ pub async fn opening_the_link_approves_nothing(bank: &Subject) {
     flow.status(&bob).await.assert_live();
     assert_eq!(done(&bob).await, [""; 0]);
     link.approve(flow.match_number()).await.assert_status(200);
+    bob.send(Request::get(flow.url()).wait(30)).await.flow().assert_state("authenticated");
     bob.send(transfer("alice", 250)).await.assert_status(201);
 }
 
@@ -130,6 +131,7 @@ pub async fn a_link_is_good_for_one_answer(bank: &Subject) {
     let flow = bob.send(transfer("alice", 250)).await.refused("missing");
     let link = bank.newest_link().await;
     link.approve(flow.match_number()).await.assert_status(200);
+    bob.send(Request::get(flow.url()).wait(30)).await.flow().assert_state("authenticated");
     bob.send(transfer("alice", 250)).await.assert_status(201);
     let _again = link.approve(flow.match_number()).await;
     let _spent = bob.send(transfer("alice", 250)).await.refused("spent");

@@ -20,6 +20,7 @@ pub mod pin_input;
 pub mod probe;
 pub mod process;
 pub mod refusal;
+pub mod script;
 pub mod session;
 pub mod transfer;
 pub mod v1;

@@ -24,15 +24,18 @@ pub async fn an_authority_that_is_down_is_unavailable(launch: &Launch) {
 
 /// F04: nobody knows whether the message went out, so it is not asked for again.
 pub async fn a_start_that_fails_in_an_unknown_way_is_never_repeated(launch: &Launch) {
-    for (system, status) in [("/statements", 500), ("/admin/users", 502)] {
+    for (path, system, status) in
+        [("/statements", "bank", 500), ("/admin/users", "bank-admin", 502)]
+    {
         let legacy = Legacy::start(Variant::default()).await;
         let bank = launch.clone().with_legacy(&legacy).start().await;
         legacy.break_down(Verb::Start, Some(Fault::Says(status, "text/html", "oops".into())));
+        legacy.send(system, "bob");
         let mut bob = bank.login("bob").await;
-        let flow = bob.get(system).await.refused("missing");
+        let flow = bob.get(path).await.refused("missing");
         flow.assert_live();
         for _ in 0..3 {
-            assert_eq!(bob.get(system).await.refused("missing").id(), flow.id());
+            assert_eq!(bob.get(path).await.refused("missing").id(), flow.id());
             flow.status(&bob).await.assert_live();
         }
         assert_eq!(legacy.calls_to(Verb::Start).len(), 1, "{status}");
@@ -58,6 +61,7 @@ pub async fn a_start_that_is_never_answered_is_never_repeated(launch: &Launch) {
     let legacy = Legacy::start(Variant::default()).await;
     let bank = launch.clone().with_legacy(&legacy).start().await;
     legacy.break_down(Verb::Start, Some(Fault::Silence));
+    legacy.send("bank", "bob");
     let mut bob = bank.login("bob").await;
     let flow = bob.get("/statements").await.refused("missing");
     flow.assert_state("idle");

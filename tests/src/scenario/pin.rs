@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::{done, transfer};
+use crate::client::Request;
 use crate::inbox::wrong;
 use crate::subject::Subject;
 
@@ -105,16 +106,20 @@ pub async fn asking_for_the_state_spends_no_attempt(bank: &Subject) {
     assert_eq!(bank.message_count().await, 1);
 }
 
-/// A client that waits hears of a PIN that somebody else has typed.
+/// A client that waits hears of a PIN that another tab has sent: first that it costs an attempt, then
+/// what came of it.
 pub async fn a_client_that_waits_hears_of_a_pin(bank: &Subject) {
     let mut alice = bank.login("alice").await;
     let flow = alice.get("/statements").await.refused("missing");
     let pin = bank.newest_pin().await;
-    let (waiting, request) = (alice.clone(), crate::client::Request::get(flow.url()).wait(30));
-    let waiting = tokio::spawn(async move { waiting.peek(request).await });
+    let (waiting, request) = (alice.clone(), Request::get(flow.url()).wait(30));
+    let waiting = tokio::spawn(async move {
+        let first = waiting.peek(request.clone()).await.flow();
+        if first.state() == "authenticated" { first } else { waiting.peek(request).await.flow() }
+    });
     // Whether the wait has begun by now or not, it ends with the news.
     alice.send(flow.submit(&pin)).await.flow().assert_state("authenticated");
-    waiting.await.expect("an answer").flow().assert_state("authenticated");
+    waiting.await.expect("an answer").assert_state("authenticated");
 }
 
 /// A flow that has authenticated is over, and says so.
