@@ -23,7 +23,7 @@
     clippy::indexing_slicing,
     clippy::missing_panics_doc,
     clippy::panic,
-    clippy::unwrap_used,
+    clippy::exhaustive_enums,
     reason = "a scenario that fails should fail loudly, at the line that says why"
 )]
 

@@ -18,6 +18,7 @@ flexsecure_conformance::launched_on_both_banks! {
     v1:
         a_user_of_links_gets_through_in_every_variant
         a_user_of_pins_gets_through_in_every_variant
+        a_held_request_goes_through_after_the_click
         a_route_that_takes_only_pins_is_never_polled
         a_user_expected_to_have_a_link_may_have_a_pin
         five_wrong_pins_end_the_flow

@@ -19,7 +19,12 @@ on_tonic! {
     the_pin_in_the_metadata_lets_the_call_through
     the_proof_of_one_caller_does_not_do_for_another
     a_call_by_nobody_is_unauthenticated
-    a_held_call_goes_through_when_the_user_approves
     no_spelling_of_a_method_leads_around_the_gate
     a_refusal_is_trailers_only
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_held_call_goes_through_after_the_click() {
+    let vault = Launch::new(env!("CARGO_BIN_EXE_subject-tonic"));
+    grpc::a_held_call_goes_through_after_the_click(&vault).await;
 }

@@ -40,7 +40,6 @@ fn what_it_takes(request: &RequestView<'_>, _: &Identity) -> Decision<'static> {
     }
 }
 
-#[expect(clippy::result_large_err, reason = "the type is that of tonic's interceptors")]
 fn identify(mut request: Request<()>) -> Result<Request<()>, Status> {
     let bearer = request.metadata().get("authorization").and_then(|value| value.to_str().ok());
     let token = bearer.and_then(|bearer| bearer.strip_prefix("Bearer "));

@@ -9,6 +9,7 @@ use tonic::{Code, Status};
 
 use crate::client::{Client, Request};
 use crate::inbox::wrong;
+use crate::legacy::{Legacy, Variant, Verb};
 use crate::rpc::{Caller, OPEN, PING};
 use crate::subject::{Launch, Subject};
 
@@ -104,14 +105,16 @@ pub async fn a_call_by_nobody_is_unauthenticated(vault: &Vault) {
     assert_eq!(vault.bank.message_count().await, 0);
 }
 
-/// A user by link waits with the call itself.
-pub async fn a_held_call_goes_through_when_the_user_approves(vault: &Vault) {
-    let bob = vault.caller("bob.1").await;
-    let (_, problem) = refusal(&bob.call(OPEN, &[]).await.expect_err("a refusal"));
-    let number = problem["flow"]["match"].as_str().expect("a number").to_owned();
-    let link = vault.bank.newest_link().await;
+/// F40: a user by link waits with the call itself.
+pub async fn a_held_call_goes_through_after_the_click(vault: &Launch) {
+    let legacy = Legacy::start(Variant::default()).await;
+    let vault = vault.clone().with_legacy(&legacy).start().await;
+    let bob = Caller::connect(vault.address(), Some("bob.1")).await;
+    let _refusal = refusal(&bob.call(OPEN, &[]).await.expect_err("a refusal"));
     let held = tokio::spawn(async move { bob.call(OPEN, &[("prefer", "wait=60")]).await });
-    link.approve(&number).await.assert_status(200);
+    // The second check is one for somebody who waits.
+    legacy.called(Verb::Check, 2).await;
+    legacy.approve("bank", "bob");
     assert_eq!(held.await.expect("an answer").expect("a proof"), "1");
 }
 

@@ -2,6 +2,7 @@
 
 use http::Method;
 use serde_json::json;
+use tokio::task::JoinSet;
 
 use super::{done, transfer};
 use crate::client::Request;
@@ -11,51 +12,39 @@ use crate::subject::Launch;
 
 /// By link, whatever the authority answers before the click.
 pub async fn a_user_of_links_gets_through_in_every_variant(launch: &Launch) {
+    let mut stories = JoinSet::new();
     for variant in variants() {
-        let legacy = Legacy::start(variant).await;
-        let bank = launch.clone().with_legacy(&legacy).start().await;
-        let mut bob = bank.login("bob").await;
-        let flow = bob.get("/statements").await.refused("missing");
-        flow.assert_live();
-        flow.status(&bob).await.assert_live();
-        assert_eq!(bob.get("/statements").await.refused("missing").id(), flow.id());
-        let (waiting, request) = (bob.clone(), Request::get(flow.url()).wait(30));
-        let waiting = tokio::spawn(async move { waiting.peek(request).await });
-        legacy.called(Verb::Check, 2).await;
-        legacy.approve("bank", "bob");
-        waiting.await.expect("an answer").flow().assert_state("authenticated");
-        for _ in 0..3 {
-            assert_eq!(bob.get("/statements").await.status, 200, "{variant:?}");
-        }
-        assert_documented(&legacy);
-        assert_eq!(legacy.calls_to(Verb::Start).len(), 1, "{variant:?}");
+        stories.spawn(get_through_by_link(launch.clone(), variant));
     }
+    stories.join_all().await;
 }
 
 /// By PIN, with not a single check that has none.
 pub async fn a_user_of_pins_gets_through_in_every_variant(launch: &Launch) {
+    let mut stories = JoinSet::new();
     for variant in variants() {
-        let legacy = Legacy::start(variant).await;
-        let bank = launch.clone().set("STEP_UP_DEFAULT_METHOD", "pin").with_legacy(&legacy);
-        let bank = bank.start().await;
-        let mut alice = bank.login("alice").await;
-        let flow = alice.send(transfer("bob", 250)).await.refused("missing");
-        for _ in 0..3 {
-            flow.status(&alice).await.assert_live();
-            assert_eq!(alice.send(transfer("bob", 250)).await.refused("missing").id(), flow.id());
-        }
-        alice.send(Request::get(flow.url()).wait(3)).await.flow().assert_live();
-        assert_eq!(legacy.calls_to(Verb::Check).len(), 0, "a check might count as an attempt");
-        let answer = alice.send(flow.submit(&wrong(Legacy::PIN))).await;
-        answer.assert_problem(403, "pin-rejected");
-        assert_eq!(answer.json()["attempts_left"], 4);
-        alice.send(flow.submit(Legacy::PIN)).await.flow().assert_state("authenticated");
-        alice.send(transfer("bob", 250)).await.assert_status(201);
-        assert_eq!(done(&alice).await, ["250.00"]);
-        assert_documented(&legacy);
-        assert!(legacy.calls_to(Verb::Check).iter().all(Call::has_pin));
-        assert_eq!(legacy.calls_to(Verb::Start).len(), 1, "{variant:?}");
+        stories.spawn(get_through_by_pin(launch.clone(), variant));
     }
+    stories.join_all().await;
+}
+
+/// A request that is held while the authority knows of no click, and goes through after it (F40).
+pub async fn a_held_request_goes_through_after_the_click(launch: &Launch) {
+    let legacy = Legacy::start(Variant::default()).await;
+    let bank = launch.clone().with_legacy(&legacy).start().await;
+    let mut bob = bank.login("bob").await;
+    let _flow = bob.send(transfer("alice", 250)).await.refused("missing");
+    let held = {
+        let (bob, request) = (bob.clone(), transfer("alice", 250).wait(60));
+        tokio::spawn(async move { bob.peek(request).await })
+    };
+    // The second check is one for somebody who waits.
+    legacy.called(Verb::Check, 2).await;
+    assert_eq!(done(&bob).await, [""; 0]);
+    legacy.approve("bank-transfers", "bob");
+    let answer = held.await.expect("an answer").with(201);
+    assert!(answer.header("preference-applied").is_some(), "RFC 7240, section 3: {answer:?}");
+    assert_eq!(done(&bob).await, ["250.00"]);
 }
 
 /// The admin scope takes a PIN, so a PIN is what it asks for, whatever is usual.
@@ -110,7 +99,7 @@ pub async fn wrong_pins_in_parallel_reach_the_authority_five_times(launch: &Laun
     let bank = bank.start().await;
     let alice = bank.login("alice").await;
     let flow = alice.peek(Request::get("/statements")).await.refused("missing");
-    let mut attempts = tokio::task::JoinSet::new();
+    let mut attempts = JoinSet::new();
     for _ in 0..40 {
         let (alice, attempt) = (alice.clone(), flow.submit(&wrong(Legacy::PIN)));
         attempts.spawn(async move { alice.peek(attempt).await.status });
@@ -119,6 +108,48 @@ pub async fn wrong_pins_in_parallel_reach_the_authority_five_times(launch: &Laun
     assert!(statuses.iter().all(|status| matches!(status, 403 | 409)), "{statuses:?}");
     alice.peek(flow.submit(Legacy::PIN)).await.assert_problem(409, "flow-over");
     assert!(legacy.calls_to(Verb::Check).len() <= 5);
+}
+
+async fn get_through_by_link(launch: Launch, variant: Variant) {
+    let legacy = Legacy::start(variant).await;
+    let bank = launch.with_legacy(&legacy).start().await;
+    let mut bob = bank.login("bob").await;
+    let flow = bob.get("/statements").await.refused("missing");
+    flow.assert_live();
+    flow.status(&bob).await.assert_live();
+    assert_eq!(bob.get("/statements").await.refused("missing").id(), flow.id());
+    let (waiting, request) = (bob.clone(), Request::get(flow.url()).wait(30));
+    let waiting = tokio::spawn(async move { waiting.peek(request).await });
+    legacy.called(Verb::Check, 2).await;
+    legacy.approve("bank", "bob");
+    waiting.await.expect("an answer").flow().assert_state("authenticated");
+    for _ in 0..3 {
+        assert_eq!(bob.get("/statements").await.status, 200, "{variant:?}");
+    }
+    assert_documented(&legacy);
+    assert_eq!(legacy.calls_to(Verb::Start).len(), 1, "{variant:?}");
+}
+
+async fn get_through_by_pin(launch: Launch, variant: Variant) {
+    let legacy = Legacy::start(variant).await;
+    let bank = launch.set("STEP_UP_DEFAULT_METHOD", "pin").with_legacy(&legacy).start().await;
+    let mut alice = bank.login("alice").await;
+    let flow = alice.send(transfer("bob", 250)).await.refused("missing");
+    for _ in 0..3 {
+        flow.status(&alice).await.assert_live();
+        assert_eq!(alice.send(transfer("bob", 250)).await.refused("missing").id(), flow.id());
+    }
+    alice.send(Request::get(flow.url()).wait(3)).await.flow().assert_live();
+    assert_eq!(legacy.calls_to(Verb::Check).len(), 0, "a check might count as an attempt");
+    let answer = alice.send(flow.submit(&wrong(Legacy::PIN))).await;
+    answer.assert_problem(403, "pin-rejected");
+    assert_eq!(answer.json()["attempts_left"], 4);
+    alice.send(flow.submit(Legacy::PIN)).await.flow().assert_state("authenticated");
+    alice.send(transfer("bob", 250)).await.assert_status(201);
+    assert_eq!(done(&alice).await, ["250.00"]);
+    assert_documented(&legacy);
+    assert!(legacy.calls_to(Verb::Check).iter().all(Call::has_pin));
+    assert_eq!(legacy.calls_to(Verb::Start).len(), 1, "{variant:?}");
 }
 
 /// Nothing but what the documentation of 2017 knows is sent, and nobody is asked but for that.
