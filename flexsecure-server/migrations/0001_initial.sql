@@ -40,13 +40,15 @@ CREATE TABLE api_keys (
 
 CREATE UNIQUE INDEX api_keys_one_live_name ON api_keys (name) WHERE revoked_at IS NULL;
 
--- Neither PIN nor link is here: both are derived from `nonce` and a server key.
+-- Neither PIN nor link is here: both are derived from `nonce` and a server key. `operation` and `binding` are empty
+-- where there is none, not NULL: no two NULLs are the same to a unique index.
 CREATE TABLE challenges (
     id           INTEGER PRIMARY KEY AUTOINCREMENT,
     txn          TEXT    NOT NULL UNIQUE,
     system_id    INTEGER NOT NULL REFERENCES systems (id) ON DELETE CASCADE,
     user_id      INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,
     operation    TEXT    NOT NULL,
+    binding      TEXT    NOT NULL,
     method       TEXT    NOT NULL CHECK (method IN ('pin', 'passwordless')),
     server_key   TEXT    NOT NULL,
     nonce        BLOB    NOT NULL,
@@ -65,7 +67,7 @@ CREATE TABLE challenges (
     CHECK ((method = 'pin') = (match_number IS NULL))
 ) STRICT;
 
-CREATE UNIQUE INDEX challenges_one_live ON challenges (system_id, user_id, operation)
+CREATE UNIQUE INDEX challenges_one_live ON challenges (system_id, user_id, operation, binding)
     WHERE state = 'pending';
 CREATE INDEX challenges_newest ON challenges (system_id, user_id, id);
 CREATE INDEX challenges_expiry ON challenges (expires_at);

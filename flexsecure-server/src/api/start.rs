@@ -17,6 +17,7 @@ pub(super) struct StartBody {
     operation: Option<String>,
     ip: Option<IpAddr>,
     user_agent: Option<String>,
+    binding: Option<String>,
 }
 
 pub(super) async fn start(
@@ -38,6 +39,9 @@ fn parse(caller: Caller, headers: &HeaderMap, body: StartBody) -> Result<StartRe
             "operation: at most 256 characters, none of which controls or reorders text",
         ));
     }
+    if !body.binding.as_deref().is_none_or(is_binding) {
+        return Err(Reply::BadRequest("binding: 1 to 128 visible ASCII characters"));
+    }
     let idempotency_key_hash = match headers.get("idempotency-key") {
         Some(key) if (1..=255).contains(&key.len()) => Some(Sha256::digest(key).into()),
         Some(_) => return Err(Reply::BadRequest("Idempotency-Key: 1 to 255 characters")),
@@ -51,10 +55,16 @@ fn parse(caller: Caller, headers: &HeaderMap, body: StartBody) -> Result<StartRe
         system: known(body.system, validate_name),
         auth_id: known(body.authid, validate_auth_id),
         operation,
+        binding: body.binding.unwrap_or_default(),
         ip: body.ip,
         user_agent: body.user_agent.map(|agent| agent.chars().take(USER_AGENT_LENGTH).collect()),
         idempotency_key_hash,
     })
+}
+
+/// Never empty: that stands for none.
+fn is_binding(text: &str) -> bool {
+    (1..=128).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 const USER_AGENT_LENGTH: usize = 512;

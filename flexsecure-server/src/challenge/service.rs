@@ -36,6 +36,8 @@ pub(crate) struct StartRequest {
     pub(crate) auth_id: String,
     /// Empty where there is none.
     pub(crate) operation: String,
+    /// Who asked, in the words of the caller. Empty where there is none.
+    pub(crate) binding: String,
     pub(crate) ip: Option<IpAddr>,
     pub(crate) user_agent: Option<String>,
     pub(crate) idempotency_key_hash: Option<[u8; 32]>,

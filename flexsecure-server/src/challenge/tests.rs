@@ -42,6 +42,7 @@ async fn what_ran_out_is_marked_and_a_day_later_forgotten() {
         system: system.clone(),
         auth_id: auth_id.clone(),
         operation: String::new(),
+        binding: String::new(),
         ip: None,
         user_agent: None,
         idempotency_key_hash: Some([0; 32]),

@@ -162,14 +162,15 @@ async fn end_what_is_over(
     let ended: Vec<(i64, bool)> = sqlx::query_as(
         "UPDATE challenges
          SET state = CASE WHEN expires_at <= ?1 THEN 'expired' ELSE 'withdrawn' END
-         WHERE system_id = ?2 AND user_id = ?3 AND operation = ?4 AND state = 'pending'
-           AND (expires_at <= ?1 OR method <> ?5)
+         WHERE system_id = ?2 AND user_id = ?3 AND operation = ?4 AND binding = ?5
+           AND state = 'pending' AND (expires_at <= ?1 OR method <> ?6)
          RETURNING id, state = 'expired'",
     )
     .bind(now.as_millis())
     .bind(target.system)
     .bind(target.user)
     .bind(&request.operation)
+    .bind(&request.binding)
     .bind(target.method.as_str())
     .fetch_all(&mut *connection)
     .await?;
@@ -195,15 +196,16 @@ async fn insert(
         }
     };
     let inserted = sqlx::query(
-        "INSERT INTO challenges (txn, system_id, user_id, operation, method, server_key, nonce,
-             token_hash, match_number, ip, user_agent, created_at, sent_at, expires_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?12, ?13)
-         ON CONFLICT (system_id, user_id, operation) WHERE state = 'pending' DO NOTHING",
+        "INSERT INTO challenges (txn, system_id, user_id, operation, binding, method, server_key,
+             nonce, token_hash, match_number, ip, user_agent, created_at, sent_at, expires_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?13, ?14)
+         ON CONFLICT (system_id, user_id, operation, binding) WHERE state = 'pending' DO NOTHING",
     )
     .bind(&fresh.txn)
     .bind(target.system)
     .bind(target.user)
     .bind(&request.operation)
+    .bind(&request.binding)
     .bind(target.method.as_str())
     .bind(fresh.server_key)
     .bind(fresh.nonce.as_slice())
@@ -218,6 +220,7 @@ async fn insert(
     Ok(inserted.rows_affected() == 1)
 }
 
+/// Only the one of the same binding: whoever gets the `txn` of another can take its approval.
 async fn live(
     connection: &mut SqliteConnection,
     request: &StartRequest,
@@ -225,11 +228,13 @@ async fn live(
 ) -> Result<Challenge, StoreError> {
     let found = sqlx::query(
         "SELECT * FROM challenges
-         WHERE system_id = ? AND user_id = ? AND operation = ? AND state = 'pending'",
+         WHERE system_id = ? AND user_id = ? AND operation = ? AND binding = ?
+           AND state = 'pending'",
     )
     .bind(target.system)
     .bind(target.user)
     .bind(&request.operation)
+    .bind(&request.binding)
     .try_map(|row: SqliteRow| challenge(&row))
     .fetch_one(connection)
     .await?;

@@ -41,7 +41,8 @@ async fn no_secret_is_anywhere_but_in_its_message() {
     let mut seen = String::new();
     seen.push_str(&authority.start("alice").await.to_string());
     let pin = authority.newest().pin().unwrap().to_owned();
-    let started = authority.start("bob").await;
+    let body = json!({"system": "bank", "authid": "bob", "binding": BINDING});
+    let started = authority.post("/v1/start", &body).await.json();
     seen.push_str(&started.to_string());
     let link = authority.newest().link().unwrap().to_owned();
     let token = link.rsplit('/').next().unwrap().to_owned();
@@ -75,6 +76,8 @@ async fn no_secret_is_anywhere_but_in_its_message() {
     );
     let dump = authority.dump().await;
     assert!(dump.contains("authenticated"), "the dump is read from the right place");
+    let told: Vec<_> = dump.lines().filter(|line| line.contains(BINDING)).collect();
+    assert!(matches!(told[..], [line] if line.starts_with("challenges.binding: ")), "{told:?}");
     let mut files = std::fs::read(&authority.database).unwrap();
     let mut wal = authority.database.clone().into_os_string();
     wal.push("-wal");
@@ -95,6 +98,8 @@ async fn no_secret_is_anywhere_but_in_its_message() {
     for (name, secret) in as_rows_write_bytes {
         assert!(!dump.contains(&secret), "the {name} is in a blob");
     }
+    let no_secret = [("replies", &seen), ("debug", &debug), ("log", &log)];
+    assert_eq!(no_secret.iter().find(|(_, text)| text.contains(BINDING)), None, "the binding");
     for (name, secret) in [("pin", &*pin), ("token", &*token), ("api key", secret_of_key)] {
         let places = [
             ("the replies", seen.as_bytes()),
@@ -109,3 +114,5 @@ async fn no_secret_is_anywhere_but_in_its_message() {
         }
     }
 }
+
+const BINDING: &str = "c4n4ry-0f-a-s3ssi0n";

@@ -10,6 +10,7 @@
 )]
 
 mod approval;
+mod binding;
 mod canary;
 mod cli;
 mod directory;
