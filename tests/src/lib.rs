@@ -1,7 +1,4 @@
-//! The conformance suite: one set of scenarios, run against every adapter over real sockets.
-//!
-//! A scenario knows no framework and no crate of this workspace: it sees a process, its sockets, and
-//! what is promised to a client. What the scenarios share is beside them:
+#![doc = include_str!("../README.md")]
 //!
 //! | module | role |
 //! | --- | --- |
@@ -13,9 +10,6 @@
 //! | [`masking`] | puts placeholders where two subjects must differ |
 //! | [`rpc`] | the gRPC method that `subject-tonic` serves |
 //! | [`scenario`] | what has to hold |
-//!
-//! The names of threats and faults (T01, F42) in the docs of scenarios are those of the project's
-//! threat list.
 
 #![expect(
     clippy::arithmetic_side_effects,

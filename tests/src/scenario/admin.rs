@@ -21,7 +21,7 @@ pub async fn the_whole_scope_takes_a_pin(bank: &Subject) {
     let pin = bank.newest_pin().await;
     let flow = flow.expect("a flow");
     alice.send(flow.submit(&pin)).await.flow().assert_state("authenticated");
-    assert_eq!(statuses(&mut alice).await, [200, 200, 200, 404, 404]);
+    assert_eq!(statuses(&mut alice).await, [200, 200, 200, 404, 404, 404, 404]);
 }
 
 /// T09: who usually has a link has a PIN here.
@@ -41,7 +41,7 @@ pub async fn a_proof_by_link_elsewhere_does_not_do_here(bank: &Subject) {
     bank.newest_link().await.approve(flow.match_number()).await.assert_status(200);
     bob.send(Request::get(flow.url()).wait(30)).await.flow().assert_state("authenticated");
     bob.get("/statements").await.assert_status(200);
-    assert_eq!(statuses(&mut bob).await, [401; 5]);
+    assert_eq!(statuses(&mut bob).await, [401; 7]);
 }
 
 /// A user whom the authority does not know here is refused here.
@@ -59,11 +59,13 @@ async fn statuses(client: &mut Client) -> Vec<u16> {
     statuses
 }
 
-fn inside() -> [Request; 5] {
+fn inside() -> [Request; 7] {
     [
         Request::get("/admin/users"),
         Request::post("/admin/freeze").json(&json!({"user": "bob"})),
         Request::new("DELETE", "/admin/users/bob"),
+        Request::get("/admin"),
+        Request::get("/admin/"),
         Request::get("/admin/zzz"),
         Request::post("/admin/zzz/y").json(&json!({})),
     ]
