@@ -49,13 +49,13 @@ pub fn requirement() -> Requirement {
     Requirement::system("bank").within(Duration::from_secs(300))
 }
 
-/// A gate in whose store they have it.
+/// A gate in whose store they have what `requirement` asks for.
 #[must_use]
-pub fn gate() -> Gate {
+pub fn gate(requirement: &Requirement) -> Gate {
     let store = MemoryStore::new();
     let now = SystemClock.now();
     let identity = identity();
-    let scope = requirement().scope().clone();
+    let scope = requirement.scope().clone();
     let record = FlowRecord {
         id: FlowId::from_bits(1),
         version: 0,

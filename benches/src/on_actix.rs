@@ -12,7 +12,7 @@ use flexsecure_actix::{StepUp, StepUpService};
 
 use crate::{at_once, gate, identity, requirement};
 
-/// A handler that does nothing.
+/// A handler that does nothing; the request goes on in its response.
 #[derive(Clone, Copy, Debug)]
 pub struct Handler;
 
@@ -56,21 +56,32 @@ pub fn request() -> ServiceRequest {
     request
 }
 
-/// The handler behind step-up, and a request that is let through.
+/// The handler behind step-up, and a request that is let through: not the first.
 ///
 /// # Panics
 ///
 /// If the middleware cannot be made.
 #[must_use]
 pub fn hit() -> Hit {
-    let middleware = StepUp::new(gate()).require(requirement());
-    (at_once(middleware.new_transform(Handler)).unwrap(), request())
+    let requirement = requirement();
+    let middleware = StepUp::new(gate(&requirement)).require(requirement);
+    warm(at_once(middleware.new_transform(Handler)).unwrap())
 }
 
 /// The handler behind nothing, and the same request.
 #[must_use]
 pub fn nothing() -> Plain {
-    (Nothing(Handler), request())
+    warm(Nothing(Handler))
+}
+
+/// The service after its first request, and the next one.
+fn warm<S>(service: S) -> (S, ServiceRequest)
+where
+    S: Service<ServiceRequest>,
+    S::Error: Debug,
+{
+    let next = request();
+    (send((service, request())).0, next)
 }
 
 /// One request through `service`, which is given back so that dropping it costs nothing here.

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -15,9 +16,9 @@ use crate::{at_once, gate, identity, requirement};
 
 type Body = Full<Bytes>;
 
-/// A handler that does nothing.
-#[derive(Clone, Copy, Debug)]
-pub struct Handler;
+/// A handler that does nothing but keep the request: what becomes of it is no cost of a layer.
+#[derive(Clone, Debug, Default)]
+pub struct Handler(Arc<Mutex<Option<Request<Body>>>>);
 
 impl Service<Request<Body>> for Handler {
     type Response = Response<Body>;
@@ -29,14 +30,13 @@ impl Service<Request<Body>> for Handler {
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        // What becomes of the request is no cost of the layer.
-        std::mem::forget(request);
+        *self.0.lock().unwrap() = Some(request);
         ready(Ok(Response::new(Body::default())))
     }
 }
 
 /// A layer that does nothing.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Nothing<S>(S);
 
 impl<S: Service<Request<Body>>> Service<Request<Body>> for Nothing<S> {
@@ -61,16 +61,30 @@ pub fn request() -> Request<Body> {
     request
 }
 
-/// The handler behind step-up, and a request that is let through.
+/// The handler behind step-up, and a request that is let through: not the first.
 #[must_use]
 pub fn hit() -> Hit {
-    (StepUp::new(gate()).require(requirement()).layer(Handler), request())
+    let requirement = requirement();
+    warm(|handler| StepUp::new(gate(&requirement)).require(requirement).layer(handler))
 }
 
 /// The handler behind nothing, and the same request.
 #[must_use]
 pub fn nothing() -> Plain {
-    (Nothing(Handler), request())
+    warm(Nothing)
+}
+
+/// The service after its first request, and the next one: the allocator of a server that runs has
+/// pieces of every size at hand.
+fn warm<S, R>(around: impl FnOnce(Handler) -> S) -> (S, Request<Body>)
+where
+    S: Service<Request<Body>, Response = Response<R>, Error = Infallible>,
+{
+    let handler = Handler::default();
+    let next = request();
+    let (service, _) = send((around(handler.clone()), request()));
+    handler.0.lock().unwrap().take();
+    (service, next)
 }
 
 /// One request through `service`, which is given back so that dropping it costs nothing here.

@@ -23,7 +23,7 @@ async fn answer(step_up: StepUp, request: HttpRequest, payload: Payload) -> Http
     let gate = step_up.gate();
     let identity = step_up.identity(&request);
     let sent = Sent(request.head());
-    let asked = gate.flow_request(request.path(), &sent.view(), identity.as_ref());
+    let asked = gate.flow_request(request.path(), &sent, identity.as_ref());
     let body = read(payload).await;
     render(&gate.answer(asked, body).await)
 }

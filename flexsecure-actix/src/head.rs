@@ -1,9 +1,9 @@
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use actix_web::dev::{Extensions, RequestHead};
-use actix_web::http::header::{self, HeaderMap, HeaderValue};
+use actix_web::http::header::{self, HeaderMap};
 use actix_web::http::{Method, Uri};
-use flexsecure_core::{Headers, RequestView};
+use flexsecure_core::RequestView;
 
 /// All of a request but its body.
 #[derive(Clone, Copy, Debug)]
@@ -36,24 +36,27 @@ impl<'a> Head<'a> {
 /// What the client sent, without the extensions: they must not be borrowed while a policy runs.
 pub(crate) struct Sent<'a>(pub(crate) &'a RequestHead);
 
-impl<'a> Sent<'a> {
-    /// The matched route stays unknown: around an app or a scope, routing has yet to happen, and
-    /// actix would match the raw path, by which `/%61dmin` is not the `/admin` that it routes to.
-    pub(crate) fn view(&'a self) -> RequestView<'a> {
-        let Self(head) = *self;
-        let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
-        RequestView::new(head.method.as_str(), path, self)
-            .peer(head.peer_addr.map(|peer| peer.ip()))
+/// The matched route stays unknown: around an app or a scope, routing has yet to happen, and actix
+/// would match the raw path, by which `/%61dmin` is not the `/admin` that it routes to.
+impl RequestView for Sent<'_> {
+    fn method(&self) -> &str {
+        self.0.method.as_str()
     }
-}
 
-impl Headers for Sent<'_> {
+    fn path(&self) -> &str {
+        self.0.uri.path_and_query().map_or("/", |path| path.as_str())
+    }
+
     /// HTTP/2 has an authority in the place of a `Host` header (RFC 9113, section 8.3.1).
-    fn first(&self, name: &str) -> Option<&[u8]> {
-        let header = self.0.headers.get(name).map(HeaderValue::as_bytes);
-        if header.is_none() && name == header::HOST.as_str() {
-            return self.0.uri.authority().map(|authority| authority.as_str().as_bytes());
-        }
-        header
+    fn header(&self, name: &str) -> Option<&str> {
+        let Some(value) = self.0.headers.get(name) else {
+            let authority = self.0.uri.authority().filter(|_| name == header::HOST.as_str());
+            return authority.map(|authority| authority.as_str());
+        };
+        value.to_str().ok()
+    }
+
+    fn peer(&self) -> Option<IpAddr> {
+        self.0.peer_addr.map(|peer| peer.ip())
     }
 }

@@ -29,7 +29,7 @@ impl StepUpMiddleware {
         let Guard { step_up, policy } = &*self.0;
         let identity = step_up.identity(request);
         let sent = Sent(request.head());
-        step_up.gate().check(&**policy, &sent.view(), identity.as_ref())
+        step_up.gate().check(&**policy, &sent, identity.as_ref())
     }
 }
 

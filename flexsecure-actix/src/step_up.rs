@@ -54,7 +54,7 @@ impl StepUp {
     #[must_use]
     pub fn decide(
         &self,
-        decide: impl Fn(&RequestView<'_>, &Identity) -> Decision<'static> + Send + Sync + 'static,
+        decide: impl Fn(&dyn RequestView, &Identity) -> Decision<'static> + Send + Sync + 'static,
     ) -> StepUpMiddleware {
         self.require(decide)
     }

@@ -1,5 +1,4 @@
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::flow::FlowId;
 use crate::refusal::Reason;
@@ -66,13 +65,14 @@ impl Elevation {
     /// Whether no requirement can be satisfied by it any more, by age.
     #[must_use]
     pub fn is_outlived(&self, now: Timestamp) -> bool {
-        !self.is_younger_than(Requirement::LONGEST_MAX_AGE, now)
+        !self.is_younger_than(LONGEST_MAX_AGE, now)
     }
 
     /// A time ahead of ours by more than the skew allowed between nodes counts as too old: a clock
     /// set back must not prolong an elevation.
-    fn is_younger_than(&self, max_age: Duration, now: Timestamp) -> bool {
-        self.authenticated_at <= now.after(CLOCK_SKEW) && now.since(self.authenticated_at) < max_age
+    const fn is_younger_than(&self, max_age_millis: u64, now: Timestamp) -> bool {
+        self.authenticated_at.millis_since(now) <= CLOCK_SKEW
+            && now.millis_since(self.authenticated_at) < max_age_millis
     }
 }
 
@@ -134,29 +134,32 @@ impl Elevations {
         if *self.auth_id != *auth_id {
             return Err(Reason::Missing);
         }
-        let scope = requirement.scope();
-        let Some(index) = self.list.iter().position(|held| held.scope == *scope) else {
-            let same_system = |held: &Elevation| {
-                held.scope.system == scope.system
-                    && !held.spent
-                    && held.is_younger_than(requirement.max_age(), now)
-            };
-            let other = scope.operation.is_some() && self.list.iter().any(same_system);
-            return Err(if other { Reason::Operation } else { Reason::Missing });
-        };
-        // The index was found in this list a line ago.
-        let Some(held) = self.list.get(index) else {
-            return Err(Reason::Missing);
+        let mut numbered = self.list.iter().enumerate();
+        let found = numbered.find(|(_, held)| held.scope == *requirement.scope());
+        let Some((index, held)) = found else {
+            return Err(self.why_none_matches(requirement, now));
         };
         if held.spent {
             Err(Reason::Spent)
-        } else if !held.is_younger_than(requirement.max_age(), now) {
+        } else if !held.is_younger_than(requirement.max_age_millis(), now) {
             Err(Reason::Stale)
         } else if !requirement.methods().accept(held.method) {
             Err(Reason::Method)
         } else {
             Ok(index)
         }
+    }
+
+    #[cold]
+    fn why_none_matches(&self, requirement: &Requirement, now: Timestamp) -> Reason {
+        let scope = requirement.scope();
+        let same_system = |held: &Elevation| {
+            held.scope.system == scope.system
+                && !held.spent
+                && held.is_younger_than(requirement.max_age_millis(), now)
+        };
+        let is_other = scope.operation.is_some() && self.list.iter().any(same_system);
+        if is_other { Reason::Operation } else { Reason::Missing }
     }
 }
 
@@ -182,11 +185,16 @@ impl std::ops::Deref for Elevated {
     }
 }
 
-/// How far the clocks of two nodes may differ.
-const CLOCK_SKEW: Duration = Duration::from_secs(2);
+/// How far the clocks of two nodes may differ, in milliseconds.
+const CLOCK_SKEW: u64 = 2000;
+
+/// In milliseconds.
+const LONGEST_MAX_AGE: u64 = Requirement::LONGEST_MAX_AGE.as_secs() * 1000;
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);

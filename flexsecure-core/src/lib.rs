@@ -34,4 +34,4 @@ pub use self::refusal::Refusal;
 pub use self::requirement::{Requirement, Scope};
 pub use self::store::{MemoryStore, Store};
 pub use self::time::{Clock, SystemClock, Timestamp};
-pub use self::view::{Headers, RequestView};
+pub use self::view::{PlainRequest, RequestView};

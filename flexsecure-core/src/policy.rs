@@ -9,7 +9,7 @@ use crate::{Identity, RequestView, Requirement};
 /// ```
 /// use flexsecure_core::{Decision, Identity, RequestView, Requirement};
 ///
-/// let policy = |request: &RequestView<'_>, _: &Identity| match request.method {
+/// let policy = |request: &dyn RequestView, _: &Identity| match request.method() {
 ///     "GET" | "HEAD" => Decision::Allow,
 ///     "DELETE" => Decision::require(Requirement::system("bank-admin").pin()),
 ///     _ => Decision::require(Requirement::system("bank")),
@@ -19,7 +19,12 @@ use crate::{Identity, RequestView, Requirement};
 /// ```
 pub trait Policy: Send + Sync + 'static {
     /// The decision for `request`, asked by `identity`.
-    fn decide<'p>(&'p self, request: &RequestView<'_>, identity: &Identity) -> Decision<'p>;
+    fn decide<'p>(&'p self, request: &dyn RequestView, identity: &Identity) -> Decision<'p>;
+
+    /// The requirement, if it is the same for every request; the gate then need not ask further.
+    fn fixed(&self) -> Option<&Requirement> {
+        None
+    }
 }
 
 /// What a request must bring.
@@ -48,8 +53,12 @@ impl Decision<'_> {
 }
 
 impl Policy for Requirement {
-    fn decide<'p>(&'p self, _: &RequestView<'_>, _: &Identity) -> Decision<'p> {
+    fn decide<'p>(&'p self, _: &dyn RequestView, _: &Identity) -> Decision<'p> {
         Decision::Require(Cow::Borrowed(self))
+    }
+
+    fn fixed(&self) -> Option<&Requirement> {
+        Some(self)
     }
 }
 
@@ -59,16 +68,16 @@ impl Policy for Requirement {
 pub struct OnDemand;
 
 impl Policy for OnDemand {
-    fn decide<'p>(&'p self, _: &RequestView<'_>, _: &Identity) -> Decision<'p> {
+    fn decide<'p>(&'p self, _: &dyn RequestView, _: &Identity) -> Decision<'p> {
         Decision::OnDemand
     }
 }
 
 impl<F> Policy for F
 where
-    F: Fn(&RequestView<'_>, &Identity) -> Decision<'static> + Send + Sync + 'static,
+    F: Fn(&dyn RequestView, &Identity) -> Decision<'static> + Send + Sync + 'static,
 {
-    fn decide<'p>(&'p self, request: &RequestView<'_>, identity: &Identity) -> Decision<'p> {
+    fn decide<'p>(&'p self, request: &dyn RequestView, identity: &Identity) -> Decision<'p> {
         self(request, identity)
     }
 }

@@ -16,7 +16,8 @@ use crate::{Method, Methods, Operation};
 #[must_use]
 pub struct Requirement {
     scope: Scope,
-    max_age: Duration,
+    /// In milliseconds: this is compared on every request.
+    max_age: u64,
     methods: Methods,
 }
 
@@ -26,14 +27,14 @@ impl Requirement {
     pub fn system(name: &str) -> Self {
         Self {
             scope: Scope { system: name.into(), operation: None, single_use: false },
-            max_age: Self::DEFAULT_MAX_AGE,
+            max_age: millis(Self::DEFAULT_MAX_AGE),
             methods: Methods::Any,
         }
     }
 
     /// A proof at most `max_age` old; more than [`Requirement::LONGEST_MAX_AGE`] means that.
     pub fn within(mut self, max_age: Duration) -> Self {
-        self.max_age = max_age.min(Self::LONGEST_MAX_AGE);
+        self.max_age = millis(max_age.min(Self::LONGEST_MAX_AGE));
         self
     }
 
@@ -70,6 +71,10 @@ impl Requirement {
     /// How old a proof may be.
     #[must_use]
     pub const fn max_age(&self) -> Duration {
+        Duration::from_millis(self.max_age)
+    }
+
+    pub(crate) const fn max_age_millis(&self) -> u64 {
         self.max_age
     }
 
@@ -86,12 +91,26 @@ impl Requirement {
     pub const LONGEST_MAX_AGE: Duration = Duration::from_secs(3600);
 }
 
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
 /// What a flow is run for and an elevation is good for, and nothing else.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Eq)]
 pub struct Scope {
     pub(crate) system: Arc<str>,
     pub(crate) operation: Option<Operation>,
     pub(crate) single_use: bool,
+}
+
+/// An elevation has its system from the requirement that asked for it, so that most often they are
+/// not only equal but the same.
+impl PartialEq for Scope {
+    fn eq(&self, other: &Self) -> bool {
+        self.single_use == other.single_use
+            && self.operation == other.operation
+            && (Arc::ptr_eq(&self.system, &other.system) || self.system == other.system)
+    }
 }
 
 impl Scope {

@@ -45,7 +45,7 @@ where
         let gate = self.step_up.gate().clone();
         let identity = self.step_up.identity(&request);
         let head = Head::of(&request);
-        let asked = gate.flow_request(head.uri.path(), &head.view(), identity.as_ref());
+        let asked = gate.flow_request(head.uri.path(), &head, identity.as_ref());
         FlowFuture(Box::pin(async move {
             let body = read(request.into_body()).await;
             Ok(render(&gate.answer(asked, body).await).map(Full::new))

@@ -27,7 +27,7 @@ impl StepUpLayer {
         let Guard { step_up, policy } = &*self.0;
         let identity = step_up.identity(request);
         let head = Head::of(request);
-        step_up.gate().check(&**policy, &head.view(), identity.as_ref())
+        step_up.gate().check(&**policy, &head, identity.as_ref())
     }
 }
 

@@ -49,7 +49,7 @@ impl StepUp {
     #[must_use]
     pub fn decide(
         &self,
-        decide: impl Fn(&RequestView<'_>, &Identity) -> Decision<'static> + Send + Sync + 'static,
+        decide: impl Fn(&dyn RequestView, &Identity) -> Decision<'static> + Send + Sync + 'static,
     ) -> StepUpLayer {
         self.require(decide)
     }

@@ -126,13 +126,12 @@ async fn without_an_identity_nothing_is_let_through() {
 #[tokio::test]
 async fn a_closure_decides_per_request() {
     let (probe, _) = Probe::new();
-    let policy =
-        |request: &flexsecure_tower::core::RequestView<'_>, _: &Identity| match request.method {
-            "GET" => Decision::Allow,
-            "DELETE" => Decision::Deny,
-            _ => Decision::require(Requirement::system("bank")),
-        };
-    let mut service = step_up().require(policy).layer(probe);
+    let layer = step_up().decide(|request, _| match request.method() {
+        "GET" => Decision::Allow,
+        "DELETE" => Decision::Deny,
+        _ => Decision::require(Requirement::system("bank")),
+    });
+    let mut service = layer.layer(probe);
     for (method, expected) in [("GET", 200), ("POST", 401), ("DELETE", 403), ("get", 401)] {
         let mut request = request();
         *request.method_mut() = method.parse().unwrap();

@@ -8,7 +8,7 @@ use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
 use actix_web::test::{TestRequest, init_service, read_body};
 use actix_web::{App, Responder, ResponseError, web};
 use flexsecure_actix::core::refusal::{Problem, Reason};
-use flexsecure_actix::core::{Decision, RequestView};
+use flexsecure_actix::core::{Decision, PlainRequest, Refusal, RequestView};
 use flexsecure_actix::{Ask, Elevated, Identity, Refused};
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -35,7 +35,7 @@ async fn denies(ask: Ask) -> impl Responder {
 async fn a_handler_gets_the_elevation() {
     let step_up = step_up();
     elevate(&step_up).await;
-    let open = |_: &RequestView<'_>, _: &Identity| Decision::Allow;
+    let open = |_: &dyn RequestView, _: &Identity| Decision::Allow;
     let app = App::new()
         .service(web::resource("/elevated").wrap(step_up.require(bank())).to(elevated))
         .service(web::resource("/adapts").wrap(step_up.require(bank())).to(adapts))
@@ -103,9 +103,8 @@ async fn a_missing_middleware_is_an_error_and_named() {
 
 #[test]
 fn an_error_says_what_a_user_may_read() {
-    let view_headers: &[(&str, &str)] = &[];
-    let view = RequestView::new("GET", "/", &view_headers);
-    let refused = Refused::from(flexsecure_actix::core::Refusal::denied(&view));
+    let request = PlainRequest { method: "GET", path: "/", headers: &[] };
+    let refused = Refused::from(Refusal::denied(&request));
     assert_eq!(
         (refused.to_string().as_str(), refused.status_code()),
         ("Denied", StatusCode::FORBIDDEN)

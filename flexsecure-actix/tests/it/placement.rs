@@ -96,7 +96,7 @@ async fn inside_a_condition() {
     let (step_up, vault) = (step_up(), Vault::default());
     let wanted = Condition::new(true, step_up.require(bank()));
     let unwanted =
-        Condition::new(false, step_up.require(|_: &RequestView<'_>, _: &Identity| Decision::Deny));
+        Condition::new(false, step_up.require(|_: &dyn RequestView, _: &Identity| Decision::Deny));
     let app = App::new().wrap(wanted).wrap(unwanted).route("/vault", to(&vault));
     assert_guarded(&step_up, &vault, init_service(app).await).await;
 }
@@ -165,11 +165,11 @@ async fn an_outer_middleware_says_who_asks() {
 #[actix_web::test]
 async fn a_policy_decides_by_what_the_client_sent() {
     let step_up = step_up();
-    let policy = |request: &RequestView<'_>, _: &Identity| {
-        assert_eq!((request.path, request.matched_route), ("/api/vault?door=2", None));
-        assert_eq!(request.peer, Some([192, 0, 2, 7].into()));
+    let policy = |request: &dyn RequestView, _: &Identity| {
+        assert_eq!((request.path(), request.matched_route()), ("/api/vault?door=2", None));
+        assert_eq!(request.peer(), Some([192, 0, 2, 7].into()));
         assert_eq!(request.header("host"), Some("bank.example"));
-        match request.method {
+        match request.method() {
             "GET" => Decision::Allow,
             _ => Decision::Deny,
         }

@@ -243,6 +243,12 @@ impl Flow {
         self.live().and_then(Live::attempts_left)
     }
 
+    /// Whether the authority is being asked about a PIN.
+    #[must_use]
+    pub fn awaits_pin_check(&self) -> bool {
+        self.live().is_some_and(Live::awaits_pin_check)
+    }
+
     /// Whether a PIN can be submitted now.
     #[must_use]
     pub fn takes_pin(&self) -> bool {

@@ -19,7 +19,7 @@ struct Inner {
 }
 
 impl Ask {
-    pub(super) fn new(gate: &Gate, request: &RequestView<'_>, identity: &Identity) -> Self {
+    pub(super) fn new(gate: &Gate, request: &dyn RequestView, identity: &Identity) -> Self {
         Self(Arc::new(Inner {
             gate: gate.clone(),
             identity: identity.clone(),

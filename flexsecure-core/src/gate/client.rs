@@ -19,19 +19,19 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    pub(crate) fn read(request: &RequestView<'_>, trusted: &TrustedOrigins) -> Self {
+    pub(crate) fn read(request: &dyn RequestView, trusted: &TrustedOrigins) -> Self {
         let format = format(request);
         let is_foreign = trusted.is_foreign(request);
-        let navigates = format == Format::Html && is_safe(request.method);
+        let navigates = format == Format::Html && is_safe(request.method());
         Self {
             format,
             navigates,
             is_silent: is_foreign || is_prefetch(request),
             // A PIN that another site made the browser send must not cost an attempt.
             pin: request.header("flexsecure-pin").filter(|_| !is_foreign).map(Pin::parse),
-            return_to: navigates.then(|| own_path(request.path)).flatten(),
+            return_to: navigates.then(|| own_path(request.path())).flatten(),
             origin: Origin {
-                ip: request.peer,
+                ip: request.peer(),
                 user_agent: request
                     .header("user-agent")
                     .map(|agent| agent.chars().filter(|c| !c.is_control()).take(200).collect()),
@@ -49,7 +49,7 @@ impl TrustedOrigins {
     ///
     /// Browsers tell by `Sec-Fetch-Site` (W3C Fetch Metadata); older ones by `Origin`. A request
     /// with neither comes from no browser that would send cookies on another site's behalf.
-    pub(crate) fn is_foreign(&self, request: &RequestView<'_>) -> bool {
+    pub(crate) fn is_foreign(&self, request: &dyn RequestView) -> bool {
         let origin = request.header("origin");
         let is_trusted = || origin.is_some_and(|origin| self.0.iter().any(|own| **own == *origin));
         match request.header("sec-fetch-site") {
@@ -60,13 +60,13 @@ impl TrustedOrigins {
     }
 }
 
-fn is_same_host(origin: &str, request: &RequestView<'_>) -> bool {
+fn is_same_host(origin: &str, request: &dyn RequestView) -> bool {
     let host = origin.split_once("://").map(|(_, host)| host);
     // HTTP/2 requests may carry an authority in place of a Host header; adapters pass it as one.
     host.is_some() && host == request.header("host")
 }
 
-fn is_prefetch(request: &RequestView<'_>) -> bool {
+fn is_prefetch(request: &dyn RequestView) -> bool {
     ["sec-purpose", "purpose", "x-moz"]
         .iter()
         .filter_map(|name| request.header(name))
@@ -74,7 +74,7 @@ fn is_prefetch(request: &RequestView<'_>) -> bool {
 }
 
 /// The form that the client understands best: a page only where it says so.
-pub(crate) fn format(request: &RequestView<'_>) -> Format {
+pub(crate) fn format(request: &dyn RequestView) -> Format {
     if request.header("content-type").is_some_and(|kind| kind.starts_with("application/grpc")) {
         return Format::Grpc;
     }
@@ -110,7 +110,7 @@ fn quality(accept: &str, wanted: &str) -> u16 {
 }
 
 /// How long a client is willing to wait (RFC 7240, section 4.3), at most `longest`.
-pub(crate) fn wait(request: &RequestView<'_>, longest: Duration) -> Duration {
+pub(crate) fn wait(request: &dyn RequestView, longest: Duration) -> Duration {
     let preferred = request.header("prefer").unwrap_or_default();
     preferred
         .split([',', ';'])

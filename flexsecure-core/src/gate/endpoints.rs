@@ -72,13 +72,13 @@ impl Gate {
     pub fn flow_request(
         &self,
         path: &str,
-        request: &RequestView<'_>,
+        request: &dyn RequestView,
         identity: Option<&Identity>,
     ) -> FlowRequest {
-        let sent = request.path.split('?').next().unwrap_or_default();
+        let sent = request.path().split('?').next().unwrap_or_default();
         let behind_prefix = sent.strip_prefix(self.prefix()).filter(|rest| rest.starts_with('/'));
         let rest = behind_prefix.unwrap_or(path);
-        let endpoint = endpoint(request.method, rest).and_then(|endpoint| match endpoint {
+        let endpoint = endpoint(request.method(), rest).and_then(|endpoint| match endpoint {
             Endpoint::Flow(_, Verb::Start | Verb::Pin | Verb::Cancel)
                 if self.0.trusted.is_foreign(request) =>
             {
@@ -169,7 +169,9 @@ impl Engine {
             return self.inquire(record).await;
         }
         let before = news_of(&record);
-        let is_old_news = move |record: &FlowRecord| news_of(record) == before;
+        // An attempt is counted before it is answered, and is no news until then.
+        let is_old_news =
+            move |record: &FlowRecord| record.flow.awaits_pin_check() || news_of(record) == before;
         self.wait_while(record, pin!(tokio::time::sleep(wait)), is_old_news).await
     }
 
@@ -220,6 +222,9 @@ fn endpoint(method: &str, rest: &str) -> Result<Endpoint, Details> {
     }
     let flow = rest.strip_prefix("flows/").ok_or_else(not_found)?;
     let (id, action) = flow.split_once('/').map_or((flow, None), |(id, action)| (id, Some(action)));
+    if id.is_empty() {
+        return Err(not_found());
+    }
     let (verb, allow) = match (action, method) {
         (None, "GET" | "HEAD") => (Some(Verb::Show), ""),
         (None, "DELETE") => (Some(Verb::Cancel), ""),

@@ -81,13 +81,16 @@ impl Engine {
     async fn send_start(&self, record: FlowRecord, send: u32, ticket: &StartTicket) -> Started {
         let idempotency_key = format!("{}-{send}", record.id);
         let binding = &record.binding;
+        let session = binding.session.binding();
         let request = StartRequest {
             system: binding.scope.system(),
             auth_id: &binding.auth_id,
             operation: binding.scope.operation(),
             origin: &binding.origin,
             idempotency_key: &idempotency_key,
+            binding: &session,
         };
+        let mut may_be_out = send > 1;
         let reply = loop {
             let reply = self.authority.start(request).await;
             let stands = self.feed(&record, &Input::Start(reply.clone())).await;
@@ -96,19 +99,21 @@ impl Engine {
             if !is_repeated {
                 break reply;
             }
+            may_be_out = true;
         };
         match reply {
-            StartReply::Accepted(_) | StartReply::Unknown => Started::Asked,
-            StartReply::Refused | StartReply::NotStarted { .. } => {
-                self.release(ticket).await;
-                Started::Asked
-            }
-            StartReply::Misconfigured => {
-                self.note_misconfigured();
-                self.release(ticket).await;
-                Started::Misconfigured
-            }
+            StartReply::Accepted(_) | StartReply::Unknown => return Started::Asked,
+            StartReply::Refused | StartReply::NotStarted { .. } | StartReply::Misconfigured => {}
         }
+        // An approval of a message that is out is still good.
+        if !may_be_out {
+            self.release(ticket).await;
+        }
+        if reply == StartReply::Misconfigured {
+            self.note_misconfigured();
+            return Started::Misconfigured;
+        }
+        Started::Asked
     }
 
     /// Submits a PIN.

@@ -110,7 +110,23 @@ impl Gate {
     pub fn check(
         &self,
         policy: &dyn Policy,
-        request: &RequestView<'_>,
+        request: &dyn RequestView,
+        identity: Option<&Identity>,
+    ) -> Check {
+        if let (Some(identity), Some(requirement)) = (identity, policy.fixed())
+            && let Some(elevated) = self.hit(identity, requirement)
+        {
+            return Check::Done(Verdict::Pass(Pass::Elevated(elevated)));
+        }
+        self.consider(policy, request, identity)
+    }
+
+    /// Apart from the hit path, which is better off without what this needs to have at hand.
+    #[inline(never)]
+    fn consider(
+        &self,
+        policy: &dyn Policy,
+        request: &dyn RequestView,
         identity: Option<&Identity>,
     ) -> Check {
         let Some(identity) = identity else {
@@ -198,20 +214,20 @@ impl Gate {
     }
 }
 
-fn refuse(problem: Problem, request: &RequestView<'_>) -> Refusal {
+fn refuse(problem: Problem, request: &dyn RequestView) -> Refusal {
     Details::of(problem).refuse(format(request))
 }
 
 impl Refusal {
     /// Nobody is logged in, in the form that the client of `request` understands.
     #[must_use]
-    pub fn identification_required(request: &RequestView<'_>) -> Self {
+    pub fn identification_required(request: &dyn RequestView) -> Self {
         refuse(Problem::IdentificationRequired, request)
     }
 
     /// No proof would do, in the form that the client of `request` understands.
     #[must_use]
-    pub fn denied(request: &RequestView<'_>) -> Self {
+    pub fn denied(request: &dyn RequestView) -> Self {
         refuse(Problem::Denied, request)
     }
 }

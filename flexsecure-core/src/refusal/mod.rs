@@ -71,33 +71,38 @@ impl fmt::Debug for Answer {
 }
 
 /// A request that was not let through: why, and the answer to give.
+///
+/// It is boxed, so that a request which is let through does not pay for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
+pub struct Refusal(Box<Contents>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Contents {
     problem: Problem,
     answer: Answer,
 }
 
 impl Refusal {
-    pub(crate) const fn new(problem: Problem, answer: Answer) -> Self {
-        Self { problem, answer }
+    pub(crate) fn new(problem: Problem, answer: Answer) -> Self {
+        Self(Box::new(Contents { problem, answer }))
     }
 
     /// Why.
     #[must_use]
-    pub const fn problem(&self) -> Problem {
-        self.problem
+    pub fn problem(&self) -> Problem {
+        self.0.problem
     }
 
     /// What to answer.
     #[must_use]
-    pub const fn answer(&self) -> &Answer {
-        &self.answer
+    pub fn answer(&self) -> &Answer {
+        &self.0.answer
     }
 
     /// What to answer, by value.
     #[must_use]
     pub fn into_answer(self) -> Answer {
-        self.answer
+        self.0.answer
     }
 }
 

@@ -52,6 +52,8 @@ struct StartBody<'a> {
     ip: Option<IpAddr>,
     #[serde(skip_serializing_if = "Option::is_none")]
     user_agent: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    binding: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -166,6 +168,7 @@ fn start_body(start: StartRequest<'_>, capabilities: Capabilities) -> Result<Byt
         operation: beyond_v1.and(start.operation).map(|operation| operation.text()),
         ip: beyond_v1.and(start.origin.ip),
         user_agent: beyond_v1.and(start.origin.user_agent.as_deref()),
+        binding: beyond_v1.map(|()| start.binding),
     })
 }
 

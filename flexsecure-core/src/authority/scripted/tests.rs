@@ -12,6 +12,7 @@ async fn start(authority: &ScriptedAuthority, auth_id: &str, key: &str) -> Start
         operation: None,
         origin: &origin,
         idempotency_key: key,
+        binding: "session-1",
     };
     authority.start(request).await
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::RequestView;
+use crate::PlainRequest;
 use crate::gate::client::{Client, TrustedOrigins, format, wait};
 use crate::refusal::Format;
 
@@ -10,7 +10,7 @@ type Pairs<'a> = &'a [(&'a str, &'a str)];
 
 fn foreign(headers: Pairs<'_>, trusted: &[&str]) -> bool {
     let trusted = TrustedOrigins(trusted.iter().map(|origin| (*origin).into()).collect());
-    trusted.is_foreign(&RequestView::new("POST", "/", &headers))
+    trusted.is_foreign(&PlainRequest { method: "POST", path: "/", headers })
 }
 
 #[test]
@@ -54,7 +54,10 @@ fn a_trusted_origin_has_to_match_exactly() {
 #[test]
 fn another_site_can_neither_send_a_message_nor_spend_an_attempt() {
     let headers: Pairs<'_> = &[("sec-fetch-site", "cross-site"), ("flexsecure-pin", "12345678")];
-    let client = Client::read(&RequestView::new("GET", "/", &headers), &TrustedOrigins::default());
+    let client = Client::read(
+        &PlainRequest { method: "GET", path: "/", headers },
+        &TrustedOrigins::default(),
+    );
     assert!(client.is_silent);
     assert!(client.pin.is_none());
 }
@@ -65,15 +68,18 @@ fn a_prefetch_sends_nothing() {
         [("sec-purpose", "prefetch;prerender"), ("purpose", "prefetch"), ("x-moz", "prefetch")]
     {
         let headers: Pairs<'_> = &[header, ("sec-fetch-site", "same-origin")];
-        let client =
-            Client::read(&RequestView::new("GET", "/", &headers), &TrustedOrigins::default());
+        let client = Client::read(
+            &PlainRequest { method: "GET", path: "/", headers },
+            &TrustedOrigins::default(),
+        );
         assert!(client.is_silent, "{header:?}");
     }
 }
 
 fn return_to(path: &str) -> Option<Box<str>> {
     let headers: Pairs<'_> = &[("sec-fetch-mode", "navigate")];
-    Client::read(&RequestView::new("GET", path, &headers), &TrustedOrigins::default()).return_to
+    Client::read(&PlainRequest { method: "GET", path, headers }, &TrustedOrigins::default())
+        .return_to
 }
 
 #[test]
@@ -102,8 +108,10 @@ fn a_browser_is_sent_back_to_a_path_of_this_site_and_nowhere_else() {
 #[test]
 fn only_a_request_without_side_effects_is_come_back_to() {
     let headers: Pairs<'_> = &[("sec-fetch-mode", "navigate")];
-    let client =
-        Client::read(&RequestView::new("POST", "/transfers", &headers), &TrustedOrigins::default());
+    let client = Client::read(
+        &PlainRequest { method: "POST", path: "/transfers", headers },
+        &TrustedOrigins::default(),
+    );
     assert_eq!((client.format, client.navigates, client.return_to), (Format::Html, false, None));
 }
 
@@ -124,7 +132,7 @@ fn the_form_of_an_answer_follows_what_the_client_says() {
         (&[("content-type", "application/grpc+proto"), ("accept", "text/html")], Format::Grpc),
     ];
     for (headers, expected) in rows {
-        let request = RequestView::new("GET", "/", headers);
+        let request = PlainRequest { method: "GET", path: "/", headers };
         assert_eq!(format(&request), *expected, "{headers:?}");
     }
 }
@@ -147,7 +155,7 @@ fn an_unusable_wait_is_none_and_a_longer_one_is_capped() {
         ("", 0),
     ] {
         let headers: Pairs<'_> = &[("prefer", prefer)];
-        let request = RequestView::new("GET", "/", &headers);
+        let request = PlainRequest { method: "GET", path: "/", headers };
         assert_eq!(wait(&request, longest), Duration::from_secs(seconds), "{prefer:?}");
     }
 }

@@ -6,7 +6,7 @@ use crate::authority::ScriptedAuthority;
 use crate::refusal::{Answer, Problem};
 use crate::test_util::SettableClock;
 use crate::{
-    Check, FlowBody, Gate, GateBuilder, Identity, Pass, RequestView, Requirement, Timestamp,
+    Check, FlowBody, Gate, GateBuilder, Identity, Pass, PlainRequest, Requirement, Timestamp,
     Verdict,
 };
 
@@ -44,10 +44,8 @@ impl World {
         requirement: Requirement,
         headers: &[(&str, &str)],
     ) -> Outcome {
-        let check = {
-            let view = RequestView::new("POST", "/", &headers);
-            self.gate.check(&requirement, &view, Some(identity))
-        };
+        let view = PlainRequest { method: "POST", path: "/", headers };
+        let check = self.gate.check(&requirement, &view, Some(identity));
         let verdict = match check {
             Check::Done(verdict) => verdict,
             Check::Pending(pending) => pending.await,
@@ -76,11 +74,8 @@ impl World {
         let (method, path) = request.split_once(' ').unwrap();
         let rest = path.strip_prefix("/step-up").unwrap();
         let headers = [headers, &[("content-type", "application/json")]].concat();
-        let headers = &headers[..];
-        let asked = {
-            let view = RequestView::new(method, path, &headers);
-            self.gate.flow_request(rest, &view, Some(identity))
-        };
+        let view = PlainRequest { method, path, headers: &headers };
+        let asked = self.gate.flow_request(rest, &view, Some(identity));
         let body = FlowBody::Complete(body.to_owned().into());
         Said(self.gate.answer(asked, body).await)
     }

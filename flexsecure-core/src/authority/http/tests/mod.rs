@@ -54,6 +54,7 @@ async fn start(authority: &dyn Authority) -> StartReply {
         operation: None,
         origin: &origin,
         idempotency_key: "key-1",
+        binding: "session-1",
     };
     authority.start(request).await
 }

@@ -32,6 +32,7 @@ async fn start_with_everything(authority: &HttpAuthority) -> StartReply {
         operation: Some(&operation),
         origin: &origin,
         idempotency_key: "key-1",
+        binding: "session-1",
     };
     authority.start(request).await
 }
@@ -67,7 +68,7 @@ async fn an_authority_that_knows_more_gets_more() {
         start.json(),
         json!({
             "system": "bank", "authid": "alice", "operation": "Transfer 250.00 EUR to bob",
-            "ip": "2001:db8::7", "user_agent": "Firefox \"beta\"",
+            "ip": "2001:db8::7", "user_agent": "Firefox \"beta\"", "binding": "session-1",
         })
     );
     assert_eq!(start.header("idempotency-key"), Some("key-1"));
