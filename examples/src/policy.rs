@@ -45,7 +45,7 @@ pub fn transfer(transfer: &Transfer) -> Need {
 }
 
 /// The policy of routes that take a login and no more.
-pub fn logged_in(_: &RequestView<'_>, _: &Identity) -> Decision<'static> {
+pub fn logged_in(_: &dyn RequestView, _: &Identity) -> Decision<'static> {
     Decision::Allow
 }
 

@@ -31,8 +31,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// Each path by its full name: what is not listed is not served.
-fn what_it_takes(request: &RequestView<'_>, _: &Identity) -> Decision<'static> {
-    match request.path {
+fn what_it_takes(request: &dyn RequestView, _: &Identity) -> Decision<'static> {
+    match request.path() {
         OPEN => Decision::require(Requirement::system("bank")),
         PING => Decision::Allow,
         path if path.starts_with("/step-up/") => Decision::Allow,
