@@ -50,6 +50,10 @@ pub fn requirement() -> Requirement {
 }
 
 /// A gate in whose store they have what `requirement` asks for.
+///
+/// # Panics
+///
+/// If the store does not take it.
 #[must_use]
 pub fn gate(requirement: &Requirement) -> Gate {
     let store = MemoryStore::new();

@@ -1,5 +1,6 @@
 //! What axum developers may rely on.
 #![cfg(feature = "axum")]
+#![expect(clippy::unwrap_used, reason = "it is how a test fails")]
 
 use axum::body::Body;
 use axum::routing::{get, post};

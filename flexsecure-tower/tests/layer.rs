@@ -1,4 +1,5 @@
 //! What any tower stack may rely on.
+#![expect(clippy::unwrap_used, reason = "it is how a test fails")]
 
 use std::convert::Infallible;
 use std::future::{Ready, poll_fn, ready};
