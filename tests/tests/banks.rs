@@ -67,7 +67,8 @@ flexsecure_conformance::on_both_banks! {
         a_flow_does_not_exist_for_another_session
         an_authenticated_flow_does_not_exist_for_another_session
         a_malformed_flow_is_an_unknown_one
-        each_session_has_a_flow_of_its_own;
+        each_session_has_a_flow_of_its_own
+        each_session_has_a_link_of_its_own;
     endpoint:
         a_cancelled_flow_stays_cancelled
         a_resend_within_the_cool_down_sends_nothing

@@ -64,18 +64,35 @@ pub async fn a_malformed_flow_is_an_unknown_one(bank: &Subject) {
     }
 }
 
-/// T60: two sessions of a user are two flows, and who answers one of them answers one of them.
+/// T01, T07: two sessions of a user are two flows, and a PIN lets one of them in, however soon after
+/// each other they have asked.
 pub async fn each_session_has_a_flow_of_its_own(bank: &Subject) {
     let (mut here, mut there) = (bank.login("alice").await, bank.login("alice").await);
     let flow = here.get("/statements").await.refused("missing");
+    let pin = bank.newest_pin().await;
     let other = there.get("/statements").await.refused("missing");
     assert_ne!(flow.id(), other.id());
-    let pin = bank.newest_pin().await;
     cross_submit(&mut here, &other, &pin).await;
     cross_submit(&mut there, &flow, &pin).await;
     here.send(flow.submit(&pin)).await.flow().assert_state("authenticated");
     here.get("/statements").await.assert_status(200);
-    let _flow = there.get("/statements").await.refused("missing");
+    other.status(&there).await.assert_live();
+    let still = there.get("/statements").await.refused("missing");
+    assert_eq!(still.id(), other.id());
+}
+
+/// T01, T07: nor does a link let in more than the session whose number was typed.
+pub async fn each_session_has_a_link_of_its_own(bank: &Subject) {
+    let (mut here, mut there) = (bank.login("bob").await, bank.login("bob").await);
+    let other = there.get("/statements").await.refused("missing");
+    let flow = here.get("/statements").await.refused("missing");
+    let link = bank.newest_link().await;
+    link.approve(flow.match_number()).await.assert_status(200);
+    here.send(Request::get(flow.url()).wait(30)).await.flow().assert_state("authenticated");
+    here.get("/statements").await.assert_status(200);
+    other.status(&there).await.assert_live();
+    let still = there.get("/statements").await.refused("missing");
+    assert_eq!(still.id(), other.id());
 }
 
 async fn cross_submit(client: &mut Client, flow: &Flow, pin: &str) {
