@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde_json::Value;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+
+use crate::connection::Connection;
 
 /// One browser or program: an address and the cookies it holds.
 #[derive(Clone, Debug)]
@@ -130,6 +130,28 @@ impl Client {
                 Some(answer) => answers.push(answer),
                 None => break,
             }
+        }
+        answers
+    }
+
+    /// Sends `request` over `count` connections so that all of them arrive at once: their last bytes
+    /// are held back until everything else is there.
+    pub async fn volley(&self, request: &Request, count: usize) -> Vec<Answer> {
+        let bytes = self.wire_form(request);
+        let (most, last) = bytes.split_at(bytes.len() - 1);
+        let mut connections = Vec::new();
+        for _ in 0..count {
+            let mut connection = Connection::open(self.address).await;
+            connection.write(most).await;
+            connections.push(connection);
+        }
+        for connection in &mut connections {
+            connection.write(last).await;
+        }
+        let mut answers = Vec::new();
+        for mut connection in connections {
+            let answered = tokio::time::timeout(LONGEST_ANSWER, connection.read_answer(false));
+            answers.push(answered.await.expect("in time").expect("an answer"));
         }
         answers
     }
@@ -290,107 +312,14 @@ impl fmt::Debug for Answer {
     }
 }
 
-/// A connection, and what was read of it and not used yet.
-struct Connection {
-    stream: TcpStream,
-    read: Vec<u8>,
-}
-
-impl Connection {
-    async fn open(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect(address).await.expect("the subject accepts connections");
-        Self { stream, read: Vec::new() }
-    }
-
-    /// A server that answers before it has read all may close early: the answer tells.
-    async fn write(&mut self, bytes: &[u8]) {
-        let _ = self.stream.write_all(bytes).await;
-    }
-
-    async fn read_answer(&mut self, is_head: bool) -> Option<Answer> {
-        let end = loop {
-            if let Some(end) = find(&self.read, b"\r\n\r\n") {
-                break end;
-            }
-            if !self.read_more().await {
-                assert!(self.read.is_empty(), "a broken answer: {:?}", self.read);
-                return None;
-            }
-        };
-        let head = String::from_utf8(self.read.drain(..end + 4).collect()).expect("a plain head");
-        let mut lines = head.trim_end().split("\r\n");
-        let status_line = lines.next().expect("a status line");
-        let status = status_line.split(' ').nth(1).and_then(|code| code.parse().ok());
-        let status = status.unwrap_or_else(|| panic!("no status in {status_line:?}"));
-        let headers = lines
-            .map(|line| line.split_once(':').expect("a header"))
-            .map(|(name, value)| (name.to_owned(), value.trim().to_owned()))
-            .collect();
-        let mut answer = Answer { status, headers, body: Vec::new() };
-        let has_body = !is_head && status >= 200 && !matches!(status, 204 | 304);
-        if has_body {
-            answer.body = self.read_body(&answer).await;
-        }
-        Some(answer)
-    }
-
-    async fn read_body(&mut self, answer: &Answer) -> Vec<u8> {
-        if answer.header("transfer-encoding").is_some_and(|value| is(value, "chunked")) {
-            return self.read_chunks().await;
-        }
-        if let Some(length) = answer.header("content-length") {
-            let length = length.parse().expect("a length");
-            self.fill(length).await;
-            return self.read.drain(..length).collect();
-        }
-        while self.read_more().await {}
-        std::mem::take(&mut self.read)
-    }
-
-    async fn read_chunks(&mut self) -> Vec<u8> {
-        let mut body = Vec::new();
-        loop {
-            let end = loop {
-                if let Some(end) = find(&self.read, b"\r\n") {
-                    break end;
-                }
-                assert!(self.read_more().await, "a chunk is missing");
-            };
-            let line: Vec<u8> = self.read.drain(..end + 2).collect();
-            let size = std::str::from_utf8(&line[..end]).ok();
-            let size = size.and_then(|size| usize::from_str_radix(size, 16).ok()).expect("a size");
-            self.fill(size + 2).await;
-            body.extend(self.read.drain(..size));
-            self.read.drain(..2);
-            if size == 0 {
-                return body;
-            }
-        }
-    }
-
-    async fn fill(&mut self, length: usize) {
-        while self.read.len() < length {
-            assert!(self.read_more().await, "a body breaks off: {:?}", self.read);
-        }
-    }
-
-    async fn read_more(&mut self) -> bool {
-        matches!(self.stream.read_buf(&mut self.read).await, Ok(1..))
-    }
-}
-
 async fn exchange(address: SocketAddr, bytes: Vec<u8>, is_head: bool) -> Answer {
     let mut connection = Connection::open(address).await;
     connection.write(&bytes).await;
     connection.read_answer(is_head).await.expect("an answer")
 }
 
-fn is(name: &str, wanted: &str) -> bool {
+pub(crate) fn is(name: &str, wanted: &str) -> bool {
     name.eq_ignore_ascii_case(wanted)
-}
-
-fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
-    bytes.windows(wanted.len()).position(|window| window == wanted)
 }
 
 /// Beyond any wait that a subject may take: what takes longer hangs.

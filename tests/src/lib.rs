@@ -22,6 +22,7 @@
 )]
 
 pub mod client;
+mod connection;
 pub mod flow;
 pub mod inbox;
 pub mod legacy;

@@ -3,13 +3,13 @@
 use tokio::task::JoinSet;
 
 use super::{done, transfer};
-use crate::client::{Answer, Client, Request};
+use crate::client::Request;
 use crate::subject::Subject;
 
 /// F42, T08: twenty tabs are one flow and one message, and all are let through by one answer.
 pub async fn twenty_tabs_get_one_message(bank: &Subject) {
     let alice = bank.login("alice").await;
-    let answers = at_once(&alice, &Request::get("/statements"), 20).await;
+    let answers = alice.volley(&Request::get("/statements"), 20).await;
     let ids: Vec<_> =
         answers.iter().map(|answer| answer.refused("missing").id().to_owned()).collect();
     assert!(ids.iter().all(|id| *id == ids[0]), "{ids:?}");
@@ -17,7 +17,7 @@ pub async fn twenty_tabs_get_one_message(bank: &Subject) {
     let flow = answers[0].flow_within();
     let pin = bank.newest_pin().await;
     alice.peek(flow.submit(&pin)).await.flow().assert_state("authenticated");
-    for answer in at_once(&alice, &Request::get("/statements"), 20).await {
+    for answer in alice.volley(&Request::get("/statements"), 20).await {
         answer.assert_status(200);
     }
 }
@@ -28,7 +28,7 @@ pub async fn an_approved_transfer_runs_once_of_sixty_four(bank: &Subject) {
     let flow = alice.peek(transfer("bob", 250)).await.refused("missing");
     let pin = bank.newest_pin().await;
     alice.peek(flow.submit(&pin)).await.flow().assert_state("authenticated");
-    let answers = at_once(&alice, &transfer("bob", 250), 64).await;
+    let answers = alice.volley(&transfer("bob", 250), 64).await;
     let through = answers.iter().filter(|answer| answer.status == 201).count();
     assert_eq!(through, 1);
     for answer in answers.iter().filter(|answer| answer.status != 201) {
@@ -83,13 +83,4 @@ pub async fn a_client_that_leaves_loses_nothing(bank: &Subject) {
     bank.newest_link().await.approve(flow.match_number()).await.assert_status(200);
     patient.await.expect("an answer").flow().assert_state("authenticated");
     bob.get("/statements").await.assert_status(200);
-}
-
-async fn at_once(client: &Client, request: &Request, count: usize) -> Vec<Answer> {
-    let mut requests = JoinSet::new();
-    for _ in 0..count {
-        let (client, request) = (client.clone(), request.clone());
-        requests.spawn(async move { client.peek(request).await });
-    }
-    requests.join_all().await
 }

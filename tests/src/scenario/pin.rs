@@ -39,12 +39,7 @@ pub async fn wrong_pins_in_parallel_are_counted_one_by_one(bank: &Subject) {
     let mut alice = bank.login("alice").await;
     let flow = alice.send(transfer("bob", 250)).await.refused("missing");
     let pin = bank.newest_pin().await;
-    let mut attempts = tokio::task::JoinSet::new();
-    for _ in 0..40 {
-        let (alice, attempt) = (alice.clone(), flow.submit(&wrong(&pin)));
-        attempts.spawn(async move { alice.peek(attempt).await });
-    }
-    let answers = attempts.join_all().await;
+    let answers = alice.volley(&flow.submit(&wrong(&pin)), 40).await;
     // One that comes when all are taken, but before the last is answered, is rejected uncompared.
     for answer in &answers {
         match answer.status {
@@ -64,12 +59,8 @@ pub async fn the_right_pin_in_parallel_is_one_proof(bank: &Subject) {
     let mut alice = bank.login("alice").await;
     let flow = alice.send(transfer("bob", 250)).await.refused("missing");
     let pin = bank.newest_pin().await;
-    let mut attempts = tokio::task::JoinSet::new();
-    for _ in 0..16 {
-        let (alice, attempt) = (alice.clone(), flow.submit(&pin));
-        attempts.spawn(async move { alice.peek(attempt).await.status });
-    }
-    let statuses = attempts.join_all().await;
+    let answers = alice.volley(&flow.submit(&pin), 16).await;
+    let statuses: Vec<_> = answers.iter().map(|answer| answer.status).collect();
     assert!(statuses.contains(&200), "{statuses:?}");
     alice.send(transfer("bob", 250)).await.assert_status(201);
     let _spent = alice.send(transfer("bob", 250)).await.refused("spent");

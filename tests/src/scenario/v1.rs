@@ -99,12 +99,8 @@ pub async fn wrong_pins_in_parallel_reach_the_authority_five_times(launch: &Laun
     let bank = bank.start().await;
     let alice = bank.login("alice").await;
     let flow = alice.peek(Request::get("/statements")).await.refused("missing");
-    let mut attempts = JoinSet::new();
-    for _ in 0..40 {
-        let (alice, attempt) = (alice.clone(), flow.submit(&wrong(Legacy::PIN)));
-        attempts.spawn(async move { alice.peek(attempt).await.status });
-    }
-    let statuses = attempts.join_all().await;
+    let answers = alice.volley(&flow.submit(&wrong(Legacy::PIN)), 40).await;
+    let statuses: Vec<_> = answers.iter().map(|answer| answer.status).collect();
     assert!(statuses.iter().all(|status| matches!(status, 403 | 409)), "{statuses:?}");
     alice.peek(flow.submit(Legacy::PIN)).await.assert_problem(409, "flow-over");
     assert!(legacy.calls_to(Verb::Check).len() <= 5);
