@@ -6,10 +6,10 @@ use std::task::{Context, Poll, ready};
 
 use actix_web::body::EitherBody;
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse};
-use flexsecure_core::{Pending, Refusal, Verdict};
+use flexsecure_core::{Applied, Pending, Refusal, Verdict};
 use pin_project_lite::pin_project;
 
-use crate::answer::respond;
+use crate::answer::{note, respond};
 use crate::service::hand_on;
 
 pin_project! {
@@ -19,19 +19,31 @@ pin_project! {
         S: Service<ServiceRequest>,
     {
         #[pin]
-        state: State<S>,
+        way: Way<S>,
     }
 }
 
 pin_project! {
-    #[project = StateProj]
-    enum State<S>
+    #[project = WayProj]
+    enum Way<S>
     where
         S: Service<ServiceRequest>,
     {
-        Passed { #[pin] inner: S::Future },
+        Direct { #[pin] inner: S::Future },
+        /// Boxed, so that a request which is let through at once does not carry its room.
+        Detour { detour: Pin<Box<Detour<S>>> },
+    }
+}
+
+pin_project! {
+    #[project = DetourProj]
+    enum Detour<S>
+    where
+        S: Service<ServiceRequest>,
+    {
+        Undecided { waiting: Option<Waiting<S>> },
         Refused { refused: Option<(Refusal, ServiceRequest)> },
-        Pending { waiting: Option<Box<Waiting<S>>> },
+        Passed { #[pin] inner: S::Future, applied: Option<Applied> },
     }
 }
 
@@ -46,17 +58,23 @@ impl<S> ResponseFuture<S>
 where
     S: Service<ServiceRequest>,
 {
-    pub(crate) const fn passed(inner: S::Future) -> Self {
-        Self { state: State::Passed { inner } }
+    pub(crate) fn passed(inner: S::Future, applied: Option<Applied>) -> Self {
+        match applied {
+            None => Self { way: Way::Direct { inner } },
+            Some(applied) => Self::detour(Detour::Passed { inner, applied: Some(applied) }),
+        }
     }
 
-    pub(crate) const fn refused(refusal: Refusal, request: ServiceRequest) -> Self {
-        Self { state: State::Refused { refused: Some((refusal, request)) } }
+    pub(crate) fn refused(refusal: Refusal, request: ServiceRequest) -> Self {
+        Self::detour(Detour::Refused { refused: Some((refusal, request)) })
     }
 
     pub(crate) fn pending(pending: Pending, service: Rc<S>, request: ServiceRequest) -> Self {
-        let waiting = Box::new(Waiting { pending, service, request });
-        Self { state: State::Pending { waiting: Some(waiting) } }
+        Self::detour(Detour::Undecided { waiting: Some(Waiting { pending, service, request }) })
+    }
+
+    fn detour(detour: Detour<S>) -> Self {
+        Self { way: Way::Detour { detour: Box::pin(detour) } }
     }
 }
 
@@ -67,34 +85,50 @@ where
     type Output = Result<ServiceResponse<EitherBody<B>>, S::Error>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut state = self.project().state;
+        match self.project().way.project() {
+            WayProj::Direct { inner } => inner.poll(cx).map_ok(ServiceResponse::map_into_left_body),
+            WayProj::Detour { detour } => detour.as_mut().poll(cx),
+        }
+    }
+}
+
+impl<S, B> Future for Detour<S>
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>>,
+{
+    type Output = Result<ServiceResponse<EitherBody<B>>, S::Error>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         loop {
-            let next = match state.as_mut().project() {
-                StateProj::Passed { inner } => {
-                    return inner.poll(cx).map_ok(ServiceResponse::map_into_left_body);
+            let next = match self.as_mut().project() {
+                DetourProj::Passed { inner, applied } => {
+                    let mut response = ready!(inner.poll(cx))?;
+                    note(response.headers_mut(), applied.as_ref());
+                    return Poll::Ready(Ok(response.map_into_left_body()));
                 }
                 // A future that is polled after it has ended stays pending, as a fused one does.
-                StateProj::Refused { refused } => {
+                DetourProj::Refused { refused } => {
                     let Some((refusal, request)) = refused.take() else { return Poll::Pending };
                     return Poll::Ready(Ok(refuse(&refusal, request)));
                 }
-                StateProj::Pending { waiting } => {
+                DetourProj::Undecided { waiting } => {
                     let Some(undecided) = waiting else { return Poll::Pending };
                     let verdict = ready!(Pin::new(&mut undecided.pending).poll(cx));
                     let Some(decided) = waiting.take() else { return Poll::Pending };
-                    let Waiting { service, request, .. } = *decided;
+                    let Waiting { service, request, .. } = decided;
                     match verdict {
                         Verdict::Refuse(refusal) => {
-                            State::Refused { refused: Some((refusal, request)) }
+                            Self::Refused { refused: Some((refusal, request)) }
                         }
                         Verdict::Pass(pass) => {
+                            let applied = pass.applied();
                             hand_on(pass, &request);
-                            State::Passed { inner: service.call(request) }
+                            Self::Passed { inner: service.call(request), applied }
                         }
                     }
                 }
             };
-            state.set(next);
+            self.set(next);
         }
     }
 }

@@ -33,8 +33,9 @@ where
     fn call(&self, request: ServiceRequest) -> Self::Future {
         match self.middleware.check(request.request()) {
             Check::Done(Verdict::Pass(pass)) => {
+                let applied = pass.applied();
                 hand_on(pass, &request);
-                ResponseFuture::passed(self.inner.call(request))
+                ResponseFuture::passed(self.inner.call(request), applied)
             }
             Check::Done(Verdict::Refuse(refusal)) => ResponseFuture::refused(refusal, request),
             Check::Pending(pending) => {
@@ -48,7 +49,7 @@ where
 pub(crate) fn hand_on(pass: Pass, request: &ServiceRequest) {
     match pass {
         Pass::Open => {}
-        Pass::Elevated(elevated) => {
+        Pass::Elevated(elevated) | Pass::Held(elevated, _) => {
             request.extensions_mut().insert(elevated);
         }
         Pass::OnDemand(ask) => {

@@ -23,7 +23,8 @@ pub use self::authority::HttpAuthority;
 pub use self::elevation::{Elevated, Elevation, Elevations};
 pub use self::flow::Flow;
 pub use self::gate::{
-    Ask, BuildError, Check, FlowBody, FlowRequest, Gate, GateBuilder, Pass, Pending, Verdict,
+    Applied, Ask, BuildError, Check, FlowBody, FlowRequest, Gate, GateBuilder, Pass, Pending,
+    Verdict,
 };
 pub use self::identity::{Identity, SessionKey};
 pub use self::method::{Method, Methods};

@@ -2,8 +2,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use flexsecure_core::Refusal;
 use flexsecure_core::refusal::Answer;
+use flexsecure_core::{Applied, Refusal};
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
@@ -74,6 +74,16 @@ pub(crate) fn respond<B>(refusal: &Refusal) -> Response<ResponseBody<B>> {
     let problem = refusal.problem();
     let mut response = render(refusal.answer()).map(ResponseBody::answer);
     response.extensions_mut().insert(problem);
+    response
+}
+
+/// Adds what the gate has to say of the client's preferences.
+pub(crate) fn note<B>(mut response: Response<B>, applied: Option<&Applied>) -> Response<B> {
+    if let Some((name, value)) = applied.and_then(Applied::header)
+        && let Ok(value) = HeaderValue::from_str(&value)
+    {
+        response.headers_mut().append(HeaderName::from_static(name), value);
+    }
     response
 }
 

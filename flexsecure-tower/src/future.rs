@@ -3,13 +3,13 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use flexsecure_core::{Pending, Refusal, Verdict};
+use flexsecure_core::{Applied, Pending, Refusal, Verdict};
 use http::{Request, Response};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use crate::ResponseBody;
-use crate::body::respond;
+use crate::body::{note, respond};
 use crate::service::hand_on;
 
 pin_project! {
@@ -19,19 +19,31 @@ pin_project! {
         S: Service<Request<ReqBody>>,
     {
         #[pin]
-        state: State<S, ReqBody>,
+        way: Way<S, ReqBody>,
     }
 }
 
 pin_project! {
-    #[project = StateProj]
-    enum State<S, ReqBody>
+    #[project = WayProj]
+    enum Way<S, ReqBody>
     where
         S: Service<Request<ReqBody>>,
     {
-        Passed { #[pin] inner: S::Future },
+        Direct { #[pin] inner: S::Future },
+        /// Boxed, so that a request which is let through at once does not carry its room.
+        Detour { detour: Pin<Box<Detour<S, ReqBody>>> },
+    }
+}
+
+pin_project! {
+    #[project = DetourProj]
+    enum Detour<S, ReqBody>
+    where
+        S: Service<Request<ReqBody>>,
+    {
+        Undecided { waiting: Option<Waiting<S, ReqBody>> },
         Refused { refusal: Option<Refusal> },
-        Pending { waiting: Option<Box<Waiting<S, ReqBody>>> },
+        Passed { #[pin] inner: S::Future, applied: Option<Applied> },
     }
 }
 
@@ -46,17 +58,23 @@ impl<S, ReqBody> ResponseFuture<S, ReqBody>
 where
     S: Service<Request<ReqBody>>,
 {
-    pub(crate) const fn passed(inner: S::Future) -> Self {
-        Self { state: State::Passed { inner } }
+    pub(crate) fn passed(inner: S::Future, applied: Option<Applied>) -> Self {
+        match applied {
+            None => Self { way: Way::Direct { inner } },
+            Some(applied) => Self::detour(Detour::Passed { inner, applied: Some(applied) }),
+        }
     }
 
-    pub(crate) const fn refused(refusal: Refusal) -> Self {
-        Self { state: State::Refused { refusal: Some(refusal) } }
+    pub(crate) fn refused(refusal: Refusal) -> Self {
+        Self::detour(Detour::Refused { refusal: Some(refusal) })
     }
 
     pub(crate) fn pending(pending: Pending, service: S, request: Request<ReqBody>) -> Self {
-        let waiting = Box::new(Waiting { pending, service, request });
-        Self { state: State::Pending { waiting: Some(waiting) } }
+        Self::detour(Detour::Undecided { waiting: Some(Waiting { pending, service, request }) })
+    }
+
+    fn detour(detour: Detour<S, ReqBody>) -> Self {
+        Self { way: Way::Detour { detour: Box::pin(detour) } }
     }
 }
 
@@ -67,33 +85,50 @@ where
     type Output = Result<Response<ResponseBody<ResBody>>, S::Error>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut state = self.project().state;
+        match self.project().way.project() {
+            WayProj::Direct { inner } => {
+                inner.poll(cx).map_ok(|response| response.map(ResponseBody::inner))
+            }
+            WayProj::Detour { detour } => detour.as_mut().poll(cx),
+        }
+    }
+}
+
+impl<S, ReqBody, ResBody> Future for Detour<S, ReqBody>
+where
+    S: Service<Request<ReqBody>, Response = Response<ResBody>>,
+{
+    type Output = Result<Response<ResponseBody<ResBody>>, S::Error>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         loop {
-            let next = match state.as_mut().project() {
-                StateProj::Passed { inner } => {
-                    return inner.poll(cx).map_ok(|response| response.map(ResponseBody::inner));
+            let next = match self.as_mut().project() {
+                DetourProj::Passed { inner, applied } => {
+                    let response = ready!(inner.poll(cx))?.map(ResponseBody::inner);
+                    return Poll::Ready(Ok(note(response, applied.as_ref())));
                 }
                 // A future that is polled after it has ended stays pending, as a fused one does.
-                StateProj::Refused { refusal } => {
+                DetourProj::Refused { refusal } => {
                     return refusal
                         .take()
                         .map_or(Poll::Pending, |it| Poll::Ready(Ok(respond(&it))));
                 }
-                StateProj::Pending { waiting } => {
+                DetourProj::Undecided { waiting } => {
                     let Some(undecided) = waiting else { return Poll::Pending };
                     let verdict = ready!(Pin::new(&mut undecided.pending).poll(cx));
                     let Some(decided) = waiting.take() else { return Poll::Pending };
                     match verdict {
-                        Verdict::Refuse(refusal) => State::Refused { refusal: Some(refusal) },
+                        Verdict::Refuse(refusal) => Self::Refused { refusal: Some(refusal) },
                         Verdict::Pass(pass) => {
-                            let Waiting { mut service, mut request, .. } = *decided;
+                            let Waiting { mut service, mut request, .. } = decided;
+                            let applied = pass.applied();
                             hand_on(pass, request.extensions_mut());
-                            State::Passed { inner: service.call(request) }
+                            Self::Passed { inner: service.call(request), applied }
                         }
                     }
                 }
             };
-            state.set(next);
+            self.set(next);
         }
     }
 }

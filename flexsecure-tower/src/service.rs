@@ -35,8 +35,9 @@ where
     fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
         match self.layer.check(&request) {
             Check::Done(Verdict::Pass(pass)) => {
+                let applied = pass.applied();
                 hand_on(pass, request.extensions_mut());
-                ResponseFuture::passed(self.inner.call(request))
+                ResponseFuture::passed(self.inner.call(request), applied)
             }
             Check::Done(Verdict::Refuse(refusal)) => ResponseFuture::refused(refusal),
             Check::Pending(pending) => {
@@ -53,7 +54,7 @@ where
 pub(crate) fn hand_on(pass: Pass, extensions: &mut Extensions) {
     match pass {
         Pass::Open => {}
-        Pass::Elevated(elevated) => {
+        Pass::Elevated(elevated) | Pass::Held(elevated, _) => {
             extensions.insert(elevated);
         }
         Pass::OnDemand(ask) => {

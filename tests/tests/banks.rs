@@ -77,7 +77,7 @@ flexsecure_conformance::on_both_banks! {
         a_wrong_method_names_the_right_ones
         an_unknown_path_below_the_prefix_is_not_found
         head_is_answered_like_get
-        the_script_and_the_style_of_the_page_are_served
+        the_style_of_the_page_is_served
         the_health_check_is_open;
     admin:
         the_whole_scope_takes_a_pin
@@ -105,7 +105,6 @@ flexsecure_conformance::on_both_banks! {
         the_page_of_a_link_shows_the_number_to_compare
         the_page_of_an_idle_flow_has_a_button
         a_form_that_takes_a_proof_is_answered_with_the_page
-        the_page_carries_the_form_to_be_submitted_again
         a_page_shows_texts_as_texts
         a_payee_with_line_breaks_adds_no_header
         the_way_back_is_the_way_there;

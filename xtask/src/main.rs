@@ -40,7 +40,11 @@ fn test() -> Result<(), Failed> {
         )?;
     }
     if tools::has_nextest() {
-        step("tests", "cargo", &["nextest", "run", "--workspace", "--all-features"])?;
+        step(
+            "tests",
+            "cargo",
+            &["nextest", "run", "--workspace", "--all-features", "--no-fail-fast"],
+        )?;
     } else {
         say("cargo-nextest is not installed: `cargo test` runs the tests instead");
         step("tests", "cargo", &[&["test"], EVERYTHING].concat())?;

@@ -22,7 +22,7 @@ impl Engine {
         identity: Identity,
         client: Client,
         requirement: Requirement,
-    ) -> Result<Elevated, Refusal> {
+    ) -> Result<Admitted, Refusal> {
         let format = client.format;
         let admitted = self.decide(&identity, client, &requirement).await;
         admitted.map_err(|details| details.requirement(requirement).refuse(format))
@@ -33,9 +33,9 @@ impl Engine {
         identity: &Identity,
         mut client: Client,
         requirement: &Requirement,
-    ) -> Result<Elevated, Details> {
+    ) -> Result<Admitted, Details> {
         let reason = match self.satisfy(identity, requirement).await? {
-            Ok(elevated) => return Ok(elevated),
+            Ok(elevated) => return Ok(Admitted { elevated, held: None }),
             Err(reason) => reason,
         };
         if let Some(left) = self.misconfigured_for() {
@@ -58,13 +58,36 @@ impl Engine {
             _ if is_idle => self.begin(record).await?,
             _ => self.inquire(record).await?,
         };
+        let (record, held) = self.hold(record, client.hold).await?;
         if matches!(record.flow, Flow::Authenticated(_))
             && let Ok(elevated) = self.satisfy(identity, requirement).await?
         {
-            return Ok(elevated);
+            return Ok(Admitted { elevated, held });
         }
         let details = Details::of(Problem::StepUpRequired(reason)).flow(self.describe(&record));
         Err(if client.navigates { details.lead_there() } else { details })
+    }
+
+    /// Keeps the request until its flow is over, for no longer than its client wants; the time it
+    /// was ready to wait, if it was kept at all. With too many kept already it is not.
+    async fn hold(
+        self: &Arc<Self>,
+        record: FlowRecord,
+        longest: Duration,
+    ) -> Result<(FlowRecord, Option<Duration>), Details> {
+        let has_begun = !matches!(record.flow, Flow::Idle(_)) || record.flow.is_starting();
+        if longest.is_zero() || !has_begun {
+            return Ok((record, None));
+        }
+        if record.flow.is_over() {
+            return Ok((record, Some(longest)));
+        }
+        let Ok(_place) = self.holds.try_acquire() else {
+            return Ok((record, None));
+        };
+        let patience = pin!(tokio::time::sleep(longest));
+        let record = self.wait_while(record, patience, |_| true).await?;
+        Ok((record, Some(longest)))
     }
 
     /// The elevation that does, used up if it is good for one request; or why none does.
@@ -292,6 +315,13 @@ impl Engine {
             }
         }
     }
+}
+
+/// What lets a request through, and how long it was ready to be held for that.
+#[derive(Debug)]
+pub(super) struct Admitted {
+    pub(super) elevated: Elevated,
+    pub(super) held: Option<Duration>,
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` calls")]

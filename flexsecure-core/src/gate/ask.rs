@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
-use super::Gate;
 use super::client::Client;
+use super::{Applied, Gate};
 use crate::refusal::{Details, Problem};
 use crate::{Elevated, Identity, Refusal, RequestView, Requirement};
 
@@ -16,6 +16,7 @@ struct Inner {
     gate: Gate,
     identity: Identity,
     client: Client,
+    applied: Applied,
 }
 
 impl Ask {
@@ -24,6 +25,7 @@ impl Ask {
             gate: gate.clone(),
             identity: identity.clone(),
             client: Client::read(request, &gate.0.trusted),
+            applied: Applied::default(),
         }))
     }
 
@@ -34,8 +36,16 @@ impl Ask {
     ///
     /// The [`Refusal`] to answer with: the same as a route that requires it up front would give.
     pub async fn require(&self, requirement: Requirement) -> Result<Elevated, Refusal> {
-        let Inner { gate, identity, client } = &*self.0;
-        Arc::clone(&gate.0).admit(identity.clone(), client.clone(), requirement).await
+        let Inner { gate, identity, client, applied } = &*self.0;
+        let admitted =
+            Arc::clone(&gate.0).admit(identity.clone(), client.clone(), requirement).await?;
+        applied.note(admitted.held);
+        Ok(admitted.elevated)
+    }
+
+    /// What the response says of the client's preferences, if it had any.
+    pub(super) fn applied(&self) -> Option<Applied> {
+        (!self.0.client.hold.is_zero()).then(|| self.0.applied.clone())
     }
 
     /// The refusal of a request that no proof would let through.

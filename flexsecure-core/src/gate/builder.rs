@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use super::Gate;
 use super::client::TrustedOrigins;
@@ -107,10 +107,14 @@ impl GateBuilder {
             default_method: self.default_method,
             hub: Hub::default(),
             closing: watch::Sender::new(false),
+            holds: Semaphore::new(MOST_HELD),
             misconfigured_until: AtomicU64::new(0),
         })))
     }
 }
+
+/// How many requests a node holds at a time.
+const MOST_HELD: usize = 10_000;
 
 fn is_prefix(prefix: &str) -> bool {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-_.~".contains(&byte);

@@ -11,6 +11,8 @@ pub(crate) struct Client {
     pub(crate) format: Format,
     /// A browser that can be led to a page and back.
     pub(crate) navigates: bool,
+    /// How long it may be kept until its user has answered; zero if it wants a refusal at once.
+    pub(crate) hold: Duration,
     /// Nothing may be sent on behalf of this request: another site or a prefetch made it.
     pub(crate) is_silent: bool,
     pub(crate) pin: Option<Result<Pin, MalformedPin>>,
@@ -26,6 +28,7 @@ impl Client {
         Self {
             format,
             navigates,
+            hold: wait(request, LONGEST_HOLD),
             is_silent: is_foreign || is_prefetch(request),
             // A PIN that another site made the browser send must not cost an attempt.
             pin: request.header("flexsecure-pin").filter(|_| !is_foreign).map(Pin::parse),
@@ -137,3 +140,6 @@ pub(crate) fn until(then: Timestamp, now: Timestamp) -> Duration {
 }
 
 const LONGEST_PATH: usize = 2048;
+
+/// How long a request can be held, at the most.
+const LONGEST_HOLD: Duration = Duration::from_secs(60);

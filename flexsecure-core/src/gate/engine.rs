@@ -1,7 +1,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use super::client::TrustedOrigins;
 use super::hub::Hub;
@@ -20,6 +20,8 @@ pub(super) struct Engine {
     pub(super) default_method: Method,
     pub(super) hub: Hub,
     pub(super) closing: watch::Sender<bool>,
+    /// Places for requests that are held.
+    pub(super) holds: Semaphore,
     /// Until when nothing is started, in milliseconds, after the authority refused our key.
     pub(super) misconfigured_until: AtomicU64,
 }

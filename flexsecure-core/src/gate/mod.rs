@@ -24,13 +24,15 @@ mod tests;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 pub use self::ask::Ask;
 pub use self::builder::{BuildError, GateBuilder};
 pub use self::endpoints::{FlowBody, FlowRequest};
 
+use self::access::Admitted;
 use self::client::{Client, format};
 use self::engine::Engine;
 use crate::refusal::{Details, Format, Problem, Reason};
@@ -75,8 +77,41 @@ pub enum Pass {
     Open,
     /// The elevation that let it through.
     Elevated(Elevated),
+    /// The same, after the request was held as its client preferred.
+    Held(Elevated, Applied),
     /// The means to ask for one.
     OnDemand(Ask),
+}
+
+impl Pass {
+    /// What the response to a request that passes so has to say in addition.
+    #[must_use]
+    pub fn applied(&self) -> Option<Applied> {
+        match self {
+            Self::Open | Self::Elevated(_) => None,
+            Self::Held(_, applied) => Some(applied.clone()),
+            Self::OnDemand(ask) => ask.applied(),
+        }
+    }
+}
+
+/// Which preference of a client was followed (RFC 7240, section 3); known once there is a response.
+#[derive(Clone, Debug, Default)]
+pub struct Applied(Arc<OnceLock<Duration>>);
+
+impl Applied {
+    /// The header for the response, name and value.
+    #[must_use]
+    pub fn header(&self) -> Option<(&'static str, String)> {
+        self.0.get().map(|held| ("preference-applied", format!("wait={}", held.as_secs())))
+    }
+
+    fn note(&self, held: Option<Duration>) {
+        if let Some(held) = held {
+            // A handler that asks twice has the first time said.
+            let _ = self.0.set(held);
+        }
+    }
 }
 
 /// The future of a [`Verdict`].
@@ -151,7 +186,12 @@ impl Gate {
         let requirement = requirement.into_owned();
         Check::Pending(Pending(Box::pin(async move {
             match engine.admit(identity, client, requirement).await {
-                Ok(elevated) => Verdict::Pass(Pass::Elevated(elevated)),
+                Ok(Admitted { elevated, held: None }) => Verdict::Pass(Pass::Elevated(elevated)),
+                Ok(Admitted { elevated, held }) => {
+                    let applied = Applied::default();
+                    applied.note(held);
+                    Verdict::Pass(Pass::Held(elevated, applied))
+                }
                 Err(refusal) => Verdict::Refuse(refusal),
             }
         })))

@@ -103,20 +103,6 @@ pub async fn a_form_that_takes_a_proof_is_answered_with_the_page(bank: &Subject)
     assert_eq!(done(&alice).await, [""; 0]);
 }
 
-/// The page carries the form, so that the user's click submits it again.
-pub async fn the_page_carries_the_form_to_be_submitted_again(bank: &Subject) {
-    let mut alice = bank.login("alice").await;
-    let form = Request::post("/transfers").form(&[("to", "bob"), ("amount", "250")]).navigate();
-    let page = alice.send(form).await.with(401).text();
-    assert!(page.contains("action=\"/transfers\""), "{page}");
-    for (name, value) in [("to", "bob"), ("amount", "250")] {
-        let has = page.split("<input").any(|tag| {
-            tag.contains(&format!("name=\"{name}\"")) && tag.contains(&format!("value=\"{value}\""))
-        });
-        assert!(has, "no {name} in {page}");
-    }
-}
-
 /// T44: what a user types is text.
 pub async fn a_page_shows_texts_as_texts(bank: &Subject) {
     let mut alice = bank.login("alice").await;

@@ -225,6 +225,46 @@ async fn waiting_ends_when_the_gate_closes() {
     assert_eq!((shown.status(), before.elapsed()), (200, Duration::ZERO));
 }
 
+/// A request that is held goes through by itself.
+#[tokio::test(start_paused = true)]
+async fn holding_ends_with_the_approval() {
+    let world = World::new(ScriptedAuthority::passwordless());
+    let alice = alice();
+    let held = world.request_with(&alice, bank(), &[("prefer", "wait=60")]);
+    let approval = async {
+        world.authority.wait_for(|calls| calls.len() == 2).await;
+        world.authority.approve();
+    };
+    let (outcome, ()) = tokio::join!(held, approval);
+    assert!(outcome.has_passed(), "{outcome:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn holding_ends_with_the_time_and_with_the_gate() {
+    for (prefer, seconds) in [("wait=3", 3), ("wait=3600", 60)] {
+        let world = World::new(ScriptedAuthority::passwordless());
+        let before = tokio::time::Instant::now();
+        let outcome = world.request_with(&alice(), bank(), &[("prefer", prefer)]).await;
+        assert_eq!(outcome.problem(), Problem::StepUpRequired(Reason::Missing));
+        assert_eq!(before.elapsed(), Duration::from_secs(seconds));
+    }
+    let world = World::new(ScriptedAuthority::passwordless());
+    world.gate.close();
+    let before = tokio::time::Instant::now();
+    world.request_with(&alice(), bank(), &[("prefer", "wait=60")]).await.problem();
+    assert_eq!(before.elapsed(), Duration::ZERO);
+}
+
+/// Another site can neither start a flow nor have its request kept for one.
+#[tokio::test(start_paused = true)]
+async fn an_idle_flow_holds_nothing() {
+    let world = World::new(ScriptedAuthority::passwordless());
+    let headers = [("prefer", "wait=60"), ("sec-fetch-site", "cross-site")];
+    let before = tokio::time::Instant::now();
+    world.request_with(&alice(), bank(), &headers).await.problem();
+    assert_eq!(before.elapsed(), Duration::ZERO);
+}
+
 /// Nobody waits, nobody polls.
 #[tokio::test(start_paused = true)]
 async fn a_flow_that_nobody_asks_about_is_not_polled() {
