@@ -1,9 +1,17 @@
 //! The middleware, the extractors and the flow endpoints, as an app sees them and over sockets.
 
 #[cfg(test)]
+mod browser;
+#[cfg(test)]
 mod extractors;
 #[cfg(test)]
 mod flows;
+#[cfg(test)]
+mod login_bearer;
+#[cfg(test)]
+mod login_identity;
+#[cfg(test)]
+mod login_session;
 #[cfg(test)]
 mod placement;
 #[cfg(test)]

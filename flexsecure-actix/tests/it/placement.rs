@@ -1,8 +1,5 @@
 //! Where the middleware can be wrapped around, and what is around it.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-
 use actix_http::Request;
 use actix_web::body::MessageBody;
 use actix_web::dev::{Service, ServiceResponse};
@@ -15,25 +12,7 @@ use flexsecure_actix::core::refusal::{Problem, Reason};
 use flexsecure_actix::core::{Decision, RequestView};
 use flexsecure_actix::{Gate, Identity, StepUp, StepUpMiddleware};
 
-use crate::support::{PIN, alice, bank, call, elevate, step_up, text};
-
-/// Counts how often the protected handler ran: what a client is told proves nothing.
-#[derive(Clone, Default)]
-struct Vault(Arc<AtomicUsize>);
-
-impl Vault {
-    fn opened(&self) -> usize {
-        self.0.load(Ordering::SeqCst)
-    }
-
-    fn handler(&self) -> impl Fn() -> std::future::Ready<&'static str> + Clone + use<> {
-        let Self(opened) = self.clone();
-        move || {
-            opened.fetch_add(1, Ordering::SeqCst);
-            std::future::ready("gold")
-        }
-    }
-}
+use crate::support::{PIN, Vault, alice, bank, call, elevate, problem, step_up, text};
 
 async fn assert_guarded<S, B>(step_up: &StepUp, vault: &Vault, app: S)
 where
@@ -54,10 +33,6 @@ where
     let other = TestRequest::with_uri("/vault").insert_header(("x-user", "bob"));
     assert_eq!(call(&app, other).await.status(), StatusCode::UNAUTHORIZED);
     assert_eq!(vault.opened(), 1);
-}
-
-fn problem<B>(response: &ServiceResponse<B>) -> Option<Problem> {
-    response.response().extensions().get::<Problem>().copied()
 }
 
 #[actix_web::test]
