@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::remote::RemoteStore;
 use super::world::{PIN, World, alice, bank};
 use crate::authority::ScriptedAuthority;
 use crate::refusal::{Problem, Reason};
@@ -83,11 +84,13 @@ async fn what_is_not_a_pin_costs_nothing() {
     assert_eq!(world.endpoint(&alice(), &submit, &pin("4815 1623")).await.status(), 200);
 }
 
-/// T20: one approval, one request, however many come at once.
-#[tokio::test(flavor = "multi_thread")]
+/// T20: one approval, one request, however many come at once and have all seen that it is unspent.
+#[tokio::test]
 async fn a_single_use_approval_lets_one_of_many_through() {
     for _ in 0..20 {
-        let world = Arc::new(World::new(ScriptedAuthority::pin(PIN)));
+        let store = RemoteStore::default();
+        let world = World::with(ScriptedAuthority::pin(PIN), |builder| builder.store(store));
+        let world = Arc::new(world);
         let once = || bank().single_use().operation(Operation::new("Transfer"));
         let flow = world.request(&alice(), once()).await.flow();
         world.endpoint(&alice(), &format!("POST {flow}/pin"), &pin(PIN)).await;

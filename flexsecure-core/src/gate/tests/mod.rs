@@ -4,6 +4,8 @@ mod endpoints;
 #[cfg(feature = "test-util")]
 mod outages;
 #[cfg(feature = "test-util")]
+mod remote;
+#[cfg(feature = "test-util")]
 mod starts;
 #[cfg(feature = "test-util")]
 mod world;

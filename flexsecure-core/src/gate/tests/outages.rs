@@ -1,17 +1,14 @@
 //! When the authority or the store fails: F01, F02, F20, T63. Nothing passes, nothing is lost.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use async_trait::async_trait;
-
+use super::remote::RemoteStore;
 use super::world::{PIN, World, alice, bank};
+use crate::Timestamp;
 use crate::authority::{CheckReply, ScriptedAuthority, StartReply};
-use crate::flow::FlowId;
 use crate::refusal::{Problem, Reason};
-use crate::store::{Admission, FlowRecord, Opened, StartTicket, StoreError, Swap};
-use crate::{Elevation, Elevations, MemoryStore, SessionKey, Store, Timestamp};
 
 /// F01: it is told when to come back, and until then nobody asks again.
 #[tokio::test]
@@ -67,7 +64,7 @@ async fn a_pin_that_certainly_did_not_arrive_costs_no_attempt() {
 /// F20, T63: without the store nothing passes, not even what passed a moment ago.
 #[tokio::test]
 async fn a_store_that_is_down_lets_nothing_through() {
-    let store = Flaky::default();
+    let store = RemoteStore::default();
     let is_down = Arc::clone(&store.is_down);
     let world = World::with(ScriptedAuthority::pin(PIN), |builder| builder.store(store));
     world.request(&alice(), bank()).await.flow();
@@ -85,7 +82,7 @@ async fn a_store_that_is_down_lets_nothing_through() {
 /// R4: an answer that cannot be stored yet is told to nobody, and is not lost.
 #[tokio::test(start_paused = true)]
 async fn an_approval_survives_an_outage_of_the_store() {
-    let store = Flaky::default();
+    let store = RemoteStore::default();
     let is_down = Arc::clone(&store.is_down);
     let world = World::with(ScriptedAuthority::pin(PIN), |builder| builder.store(store));
     world.request(&alice(), bank()).await.flow();
@@ -116,69 +113,4 @@ async fn a_clock_set_back_revives_nothing() {
         world.request(&alice(), bank()).await.problem(),
         Problem::StepUpRequired(Reason::Stale)
     );
-}
-
-/// A memory store that can be switched off, and knows nothing at once.
-#[derive(Debug, Default)]
-struct Flaky {
-    inner: MemoryStore,
-    is_down: Arc<AtomicBool>,
-}
-
-impl Flaky {
-    fn up(&self) -> Result<&MemoryStore, StoreError> {
-        if self.is_down.load(Ordering::SeqCst) {
-            return Err(StoreError::Unavailable("switched off".into()));
-        }
-        Ok(&self.inner)
-    }
-}
-
-#[async_trait]
-impl Store for Flaky {
-    async fn elevations(&self, it: &SessionKey) -> Result<Option<Arc<Elevations>>, StoreError> {
-        self.up()?.elevations(it).await
-    }
-
-    async fn open(&self, new: FlowRecord, now: Timestamp) -> Result<Opened, StoreError> {
-        self.up()?.open(new, now).await
-    }
-
-    async fn flow(&self, it: &SessionKey, id: &FlowId) -> Result<Option<FlowRecord>, StoreError> {
-        self.up()?.flow(it, id).await
-    }
-
-    async fn swap(
-        &self,
-        next: FlowRecord,
-        grant: Option<Elevation>,
-        now: Timestamp,
-    ) -> Result<Swap, StoreError> {
-        self.up()?.swap(next, grant, now).await
-    }
-
-    async fn consume(
-        &self,
-        session: &SessionKey,
-        flow: &FlowId,
-        now: Timestamp,
-    ) -> Result<bool, StoreError> {
-        self.up()?.consume(session, flow, now).await
-    }
-
-    async fn admit_start(&self, it: &StartTicket, now: Timestamp) -> Result<Admission, StoreError> {
-        self.up()?.admit_start(it, now).await
-    }
-
-    async fn release_start(&self, ticket: &StartTicket) -> Result<(), StoreError> {
-        self.up()?.release_start(ticket).await
-    }
-
-    async fn revoke_session(&self, session: &SessionKey) -> Result<(), StoreError> {
-        self.up()?.revoke_session(session).await
-    }
-
-    async fn revoke_user(&self, auth_id: &str) -> Result<(), StoreError> {
-        self.up()?.revoke_user(auth_id).await
-    }
 }

@@ -1,0 +1,76 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use async_trait::async_trait;
+
+use crate::flow::FlowId;
+use crate::store::{Admission, FlowRecord, Opened, StartTicket, StoreError, Swap};
+use crate::{Elevation, Elevations, MemoryStore, SessionKey, Store, Timestamp};
+
+/// A store like one on another machine: it knows nothing at once, others come in between, and it can
+/// be down.
+#[derive(Debug, Default)]
+pub(super) struct RemoteStore {
+    inner: MemoryStore,
+    pub(super) is_down: Arc<AtomicBool>,
+}
+
+impl RemoteStore {
+    fn up(&self) -> Result<&MemoryStore, StoreError> {
+        if self.is_down.load(Ordering::SeqCst) {
+            return Err(StoreError::Unavailable("switched off".into()));
+        }
+        Ok(&self.inner)
+    }
+}
+
+#[async_trait]
+impl Store for RemoteStore {
+    async fn elevations(&self, it: &SessionKey) -> Result<Option<Arc<Elevations>>, StoreError> {
+        let held = self.up()?.elevations(it).await;
+        tokio::task::yield_now().await;
+        held
+    }
+
+    async fn open(&self, new: FlowRecord, now: Timestamp) -> Result<Opened, StoreError> {
+        self.up()?.open(new, now).await
+    }
+
+    async fn flow(&self, it: &SessionKey, id: &FlowId) -> Result<Option<FlowRecord>, StoreError> {
+        self.up()?.flow(it, id).await
+    }
+
+    async fn swap(
+        &self,
+        next: FlowRecord,
+        grant: Option<Elevation>,
+        now: Timestamp,
+    ) -> Result<Swap, StoreError> {
+        self.up()?.swap(next, grant, now).await
+    }
+
+    async fn consume(
+        &self,
+        session: &SessionKey,
+        flow: &FlowId,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        self.up()?.consume(session, flow, now).await
+    }
+
+    async fn admit_start(&self, it: &StartTicket, now: Timestamp) -> Result<Admission, StoreError> {
+        self.up()?.admit_start(it, now).await
+    }
+
+    async fn release_start(&self, ticket: &StartTicket) -> Result<(), StoreError> {
+        self.up()?.release_start(ticket).await
+    }
+
+    async fn revoke_session(&self, session: &SessionKey) -> Result<(), StoreError> {
+        self.up()?.revoke_session(session).await
+    }
+
+    async fn revoke_user(&self, auth_id: &str) -> Result<(), StoreError> {
+        self.up()?.revoke_user(auth_id).await
+    }
+}
