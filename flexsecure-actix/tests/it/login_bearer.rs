@@ -33,7 +33,7 @@ fn step_up() -> StepUp {
     StepUp::new(gate()).identify(identify)
 }
 
-/// Wrapped around everything: no login middleware has to be outside.
+/// Has no login middleware at all.
 async fn app(
     step_up: &StepUp,
     vault: &Vault,
