@@ -173,6 +173,23 @@ async fn a_flow_that_was_revoked_elevates_nobody() {
     assert!(world.gate.probe(&alice, &bank()).await.unwrap().is_some());
 }
 
+/// T01, T04: neither another session's flow nor another user's exists.
+#[tokio::test]
+async fn a_flow_is_there_for_who_opened_it() {
+    let world = World::new(ScriptedAuthority::pin(PIN));
+    let flow = world.request(&alice(), bank()).await.flow();
+    for stranger in [
+        Identity::new("alice", "another session"),
+        Identity::new("mallory", "the session of alice"),
+    ] {
+        for request in ["GET {}", "DELETE {}", "POST {}/start", "POST {}/pin"] {
+            let request = request.replace("{}", &flow);
+            assert_eq!(world.endpoint(&stranger, &request, &pin(PIN)).await.status(), 404);
+        }
+    }
+    assert_eq!(world.endpoint(&alice(), &format!("GET {flow}"), "").await.status(), 200);
+}
+
 #[tokio::test]
 async fn a_flow_can_be_given_up() {
     let world = World::new(ScriptedAuthority::pin(PIN));
@@ -203,6 +220,30 @@ async fn waiting_ends_with_the_approval() {
     assert_eq!(another.json()["state"], "authenticated");
     assert_eq!(world.authority.checks(), 1);
     assert!(world.request(&alice, bank()).await.has_passed());
+}
+
+/// An attempt is counted before it is made, but that is not what the client waits for.
+#[tokio::test(start_paused = true)]
+async fn waiting_ends_with_the_answer_to_a_pin() {
+    for (typed, expected) in [(PIN, "authenticated"), ("11111111", "started")] {
+        let world = World::new(ScriptedAuthority::v1(Some(PIN)));
+        let flow = world.request(&alice(), bank().pin()).await.flow();
+        let alice = alice();
+        let (show, submit, typed) = (format!("GET {flow}"), format!("POST {flow}/pin"), pin(typed));
+        world.authority.hold();
+        let wait = world.endpoint_with(&alice, &show, "", &[("prefer", "wait=30")]);
+        let submit = world.endpoint(&alice, &submit, &typed);
+        let release = async {
+            world.authority.wait_for(|calls| calls.len() == 2).await;
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            world.authority.release();
+        };
+        let (shown, _, ()) = tokio::join!(wait, submit, release);
+        assert_eq!(shown.json()["state"], expected);
+        if expected == "started" {
+            assert_eq!(shown.json()["attempts_left"], 4);
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]

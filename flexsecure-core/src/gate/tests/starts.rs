@@ -166,6 +166,27 @@ async fn a_v1_login_is_held_by_one_session_and_operation() {
     );
 }
 
+/// A login is free again if no message of it went out, and only then.
+#[tokio::test]
+async fn a_v1_login_is_held_for_as_long_as_a_message_may_be_out() {
+    let elsewhere = Identity::new("alice", "another session");
+    for sent_nothing in [StartReply::Refused, StartReply::NotStarted { retry_after: None }] {
+        let world = World::new(ScriptedAuthority::v1(None));
+        world.authority.push_start(sent_nothing.clone());
+        world.request(&alice(), bank()).await.problem();
+        world.request(&elsewhere, bank()).await.flow();
+
+        let world = World::new(ScriptedAuthority::v1(None));
+        let flow = world.request(&alice(), bank()).await.flow();
+        world.clock.advance(Duration::from_secs(30));
+        world.authority.push_start(sent_nothing);
+        world.endpoint(&alice(), &format!("POST {flow}/start"), "").await;
+        assert_eq!(world.authority.starts(), 2);
+        let problem = world.request(&elsewhere, bank()).await.problem();
+        assert_eq!(problem, Problem::FlowInProgress);
+    }
+}
+
 /// A v1 authority cannot withdraw a link, so giving up frees the login for nobody.
 #[tokio::test]
 async fn cancelling_does_not_free_a_v1_login() {
