@@ -20,4 +20,6 @@ pub use self::layer::StepUpLayer;
 pub use self::service::StepUpService;
 pub use self::step_up::StepUp;
 pub use flexsecure_core as core;
+#[cfg(feature = "http-authority")]
+pub use flexsecure_core::HttpAuthority;
 pub use flexsecure_core::{Gate, Identity, Requirement};

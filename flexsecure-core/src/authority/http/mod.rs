@@ -25,7 +25,7 @@ use super::{Authority, Capabilities, CheckReply, CheckRequest, StartReply, Start
 /// use flexsecure_core::HttpAuthority;
 ///
 /// let authority = HttpAuthority::from_env()?;
-/// # Ok::<(), flexsecure_core::ConfigError>(())
+/// # Ok::<(), flexsecure_core::authority::ConfigError>(())
 /// ```
 ///
 /// 1. The address is `https`, unless it is a loopback one (`127.0.0.0/8`, `::1`, `localhost`).
