@@ -66,11 +66,9 @@ fn documentation() -> Result<(), Failed> {
 
 /// The advisory database is not asked: it needs a network that a build must not depend on.
 fn dependencies() -> Result<(), Failed> {
-    if !tools::has_cargo_deny() {
-        say("skipped: cargo-deny is not installed (`cargo install cargo-deny --locked`)");
-        return Ok(());
-    }
-    step("dependencies", "cargo", &["deny", "check", "bans", "licenses", "sources"])
+    let cargo_deny = tools::cargo_tool("cargo-deny", "0.20.2")?;
+    let checks = ["--log-level", "error", "check", "bans", "licenses", "sources"];
+    step("dependencies", &cargo_deny, &checks)
 }
 
 const EVERYTHING: &[&str] = &["--workspace", "--all-features", "--all-targets"];

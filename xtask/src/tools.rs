@@ -9,10 +9,6 @@ pub(crate) fn has_nextest() -> bool {
     runs("cargo", &["nextest", "--version"])
 }
 
-pub(crate) fn has_cargo_deny() -> bool {
-    runs("cargo", &["deny", "--version"])
-}
-
 /// Installs a Debian package for its program, if root may; tells what to install if not.
 pub(crate) fn debian(program: &str, package: &str) -> Result<(), Failed> {
     if runs(program, &["--version"]) {
