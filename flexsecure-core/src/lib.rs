@@ -27,7 +27,7 @@ pub use self::gate::{
     Verdict,
 };
 pub use self::identity::{Identity, SessionKey};
-pub use self::method::{Method, Methods};
+pub use self::method::{Method, Methods, UnknownMethod};
 pub use self::operation::Operation;
 pub use self::pin::{MalformedPin, Pin};
 pub use self::policy::{Decision, OnDemand, Policy};

@@ -1,4 +1,5 @@
 use std::fmt;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +24,23 @@ impl Method {
         }
     }
 }
+
+impl FromStr for Method {
+    type Err = UnknownMethod;
+
+    fn from_str(text: &str) -> Result<Self, UnknownMethod> {
+        match text {
+            "pin" => Ok(Self::Pin),
+            "passwordless" => Ok(Self::Passwordless),
+            _ => Err(UnknownMethod),
+        }
+    }
+}
+
+/// The text is neither `pin` nor `passwordless`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a method is `pin` or `passwordless`")]
+pub struct UnknownMethod;
 
 impl fmt::Display for Method {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

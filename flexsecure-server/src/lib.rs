@@ -18,12 +18,10 @@ pub use self::{
     clock::{Clock, SystemClock, UnixMillis},
     config::{Config, PublicUrl, PublicUrlError},
     delivery::{Channel, Delivery, DeliveryError, Inbox, Message, Smtp, SmtpConfigError},
-    directory::{
-        ApiKey, Assignment, Directory, DirectoryError, Method, NewUser, Policies, System,
-        UnknownMethod, User,
-    },
+    directory::{ApiKey, Assignment, Directory, DirectoryError, NewUser, Policies, System, User},
     error::{OpenError, ServeError, StoreError},
     pages::RenderError,
     secret::{ApiKeySecret, RandomnessError, ServerKeysError},
     server::Server,
 };
+pub use flexsecure_core::{Method, UnknownMethod};

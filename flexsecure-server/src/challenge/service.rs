@@ -8,9 +8,9 @@ use super::{
     Answer, Challenge, LinkToken, MatchNumber, Pin, Reason, Standing, State, SubmittedPin, Waiters,
 };
 use crate::{
-    Clock, PublicUrl, StoreError,
+    Clock, Method, PublicUrl, StoreError,
     delivery::{Content, Dispatcher, Letter},
-    directory::{Method, validate_auth_id, validate_name},
+    directory::{validate_auth_id, validate_name},
     pages::RenderError,
     secret::{RandomnessError, ServerKey, ServerKeys, random_bytes},
     stopping::Stopping,

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use crate::{UnixMillis, challenge::MatchNumber, directory::Method};
+use crate::{Method, UnixMillis, challenge::MatchNumber};
 
 /// PINs compared for one challenge, at most.
 pub(crate) const MAX_ATTEMPTS: u8 = 5;

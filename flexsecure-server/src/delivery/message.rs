@@ -2,7 +2,7 @@ use std::fmt;
 
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::directory::Method;
+use crate::Method;
 
 /// The way to a user.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]

@@ -7,6 +7,6 @@ mod tests;
 
 pub(crate) use self::model::{validate_auth_id, validate_name, validate_operation};
 pub use self::{
-    model::{ApiKey, Assignment, Method, NewUser, Policies, System, UnknownMethod, User},
+    model::{ApiKey, Assignment, NewUser, Policies, System, User},
     service::{Directory, DirectoryError},
 };

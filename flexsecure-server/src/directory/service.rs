@@ -1,11 +1,11 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use super::model::{
-    ApiKey, Method, NewUser, Policies, System, User, validate_auth_id, validate_email,
-    validate_name, validate_sms,
+    ApiKey, NewUser, Policies, System, User, validate_auth_id, validate_email, validate_name,
+    validate_sms,
 };
 use crate::{
-    Clock, OpenError, StoreError, SystemClock,
+    Clock, Method, OpenError, StoreError, SystemClock,
     challenge::Waiters,
     secret::{ApiKeyParts, ApiKeySecret, RandomnessError, ServerKeys, mint_api_key},
     server::open_store,

@@ -5,8 +5,8 @@ use super::{
     audit::{Subject, record, record_challenge},
 };
 use crate::{
-    DirectoryError, StoreError, UnixMillis,
-    directory::{Assignment, Method, NewUser, Policies, System, User},
+    DirectoryError, Method, StoreError, UnixMillis,
+    directory::{Assignment, NewUser, Policies, System, User},
 };
 
 /// Policies to switch; `None` leaves one as it is.

@@ -9,9 +9,8 @@ use super::{
     directory::method,
 };
 use crate::{
-    StoreError, UnixMillis,
+    Method, StoreError, UnixMillis,
     challenge::{Challenge, MatchNumber, StartRequest},
-    directory::Method,
 };
 
 /// What a challenge is made of, drawn before it is known whether there will be one: a refusal costs the same.
