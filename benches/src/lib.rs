@@ -49,27 +49,29 @@ pub fn requirement() -> Requirement {
     Requirement::system("bank").within(Duration::from_secs(300))
 }
 
-/// A gate in whose store they have what `requirement` asks for.
+/// A gate in whose store each of `identities` has what `requirement` asks for.
 ///
 /// # Panics
 ///
 /// If the store does not take it.
 #[must_use]
-pub fn gate(requirement: &Requirement) -> Gate {
+pub fn gate(requirement: &Requirement, identities: &[Identity]) -> Gate {
     let store = MemoryStore::new();
     let now = SystemClock.now();
-    let identity = identity();
-    let scope = requirement.scope().clone();
-    let record = FlowRecord {
-        id: FlowId::from_bits(1),
-        version: 0,
-        binding: Arc::new(Binding::new(*identity.session(), "alice".into(), scope)),
-        flow: Flow::open(now, Method::Pin),
-    };
-    let mut approval = approve(&record, now);
-    approval.record.version = 1;
-    at_once(store.open(record, now)).unwrap();
-    let swap = at_once(store.swap(approval.record, Some(approval.elevation), now)).unwrap();
-    assert_eq!(swap, Swap::Done, "the elevation is in the store");
+    for identity in identities {
+        let scope = requirement.scope().clone();
+        let binding = Binding::new(*identity.session(), identity.auth_id().into(), scope);
+        let record = FlowRecord {
+            id: FlowId::random().unwrap(),
+            version: 0,
+            binding: Arc::new(binding),
+            flow: Flow::open(now, Method::Pin),
+        };
+        let mut approval = approve(&record, now);
+        approval.record.version = 1;
+        at_once(store.open(record, now)).unwrap();
+        let swap = at_once(store.swap(approval.record, Some(approval.elevation), now)).unwrap();
+        assert_eq!(swap, Swap::Done, "the elevation is in the store");
+    }
     Gate::builder(ScriptedAuthority::pin("48151623")).store(store).build().unwrap()
 }

@@ -64,7 +64,7 @@ pub fn request() -> ServiceRequest {
 #[must_use]
 pub fn hit() -> Hit {
     let requirement = requirement();
-    let middleware = StepUp::new(gate(&requirement)).require(requirement);
+    let middleware = StepUp::new(gate(&requirement, &[identity()])).require(requirement);
     warm(at_once(middleware.new_transform(Handler)).unwrap())
 }
 

@@ -65,7 +65,9 @@ pub fn request() -> Request<Body> {
 #[must_use]
 pub fn hit() -> Hit {
     let requirement = requirement();
-    warm(|handler| StepUp::new(gate(&requirement)).require(requirement).layer(handler))
+    warm(|handler| {
+        StepUp::new(gate(&requirement, &[identity()])).require(requirement).layer(handler)
+    })
 }
 
 /// The handler behind nothing, and the same request.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::run::{Failed, output, say};
+use crate::run::{Failed, output, say, step};
 use crate::tools;
 
 /// Counts, and fails if a hit costs more than it may.
@@ -39,7 +39,8 @@ pub(crate) fn hit_path() -> Result<(), Failed> {
             return Err(Failed(format!("hit path: {framework} costs {cost} instructions")));
         }
     }
-    Ok(())
+    let threads = ["bench", "--quiet", "--package", "flexsecure-benches", "--bench", "threads"];
+    step("threads", "cargo", &threads)
 }
 
 /// The instructions of each bench by its function's name, from one JSON document per line.
