@@ -85,14 +85,6 @@ impl SessionKey {
     }
 }
 
-impl SessionKey {
-    /// What the authority is told to tell sessions apart: nothing that a store is asked by.
-    pub(crate) fn binding(&self) -> String {
-        let hash = blake3::derive_key(BINDING_CONTEXT, &self.0);
-        hash.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
-    }
-}
-
 impl fmt::Debug for SessionKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SessionKey(..)")
@@ -100,8 +92,6 @@ impl fmt::Debug for SessionKey {
 }
 
 const CONTEXT: &str = "flexsecure 2026 session key v1";
-
-const BINDING_CONTEXT: &str = "flexsecure 2026 session binding v1";
 
 #[cfg(test)]
 mod tests {

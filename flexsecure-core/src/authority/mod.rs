@@ -75,8 +75,8 @@ pub struct StartRequest<'a> {
     pub origin: &'a Origin,
     /// Names this message: the same key, the same message.
     pub idempotency_key: &'a str,
-    /// Names the session that asks, and tells nothing of it. An authority that names logins never
-    /// lets two of them share one: an approval given in one would be good for the other.
+    /// Names the session that asks and what for, and tells nothing of it. An authority that names
+    /// logins never lets two of them share one: an approval of one would be good for the other.
     pub binding: &'a str,
 }
 

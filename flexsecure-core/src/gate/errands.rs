@@ -81,14 +81,14 @@ impl Engine {
     async fn send_start(&self, record: FlowRecord, send: u32, ticket: &StartTicket) -> Started {
         let idempotency_key = format!("{}-{send}", record.id);
         let binding = &record.binding;
-        let session = binding.session.binding();
+        let name = binding.name();
         let request = StartRequest {
             system: binding.scope.system(),
             auth_id: &binding.auth_id,
             operation: binding.scope.operation(),
             origin: &binding.origin,
             idempotency_key: &idempotency_key,
-            binding: &session,
+            binding: &name,
         };
         let mut may_be_out = send > 1;
         let reply = loop {

@@ -183,6 +183,19 @@ impl Binding {
         Self { session, auth_id, scope, return_to: None, origin: Origin::default() }
     }
 
+    /// What the authority is told to keep logins apart by: it says nothing of the session, and
+    /// differs with everything that is not in the text the authority sees.
+    pub(crate) fn name(&self) -> String {
+        let mut hasher = blake3::Hasher::new_derive_key(NAME_CONTEXT);
+        hasher.update(self.session.as_bytes());
+        hasher.update(&[u8::from(self.scope.single_use())]);
+        if let Some(operation) = self.scope.operation() {
+            hasher.update(operation.digest());
+        }
+        let name = hasher.finalize();
+        name.as_bytes().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    }
+
     /// Whether two live flows with these bindings would be one too many.
     #[must_use]
     pub fn is_same_as(&self, other: &Self) -> bool {
@@ -282,3 +295,5 @@ pub const FLOWS_PER_SESSION: usize = 32;
 
 /// How long a flow that has ended can still be asked about.
 pub const RETENTION: Duration = Duration::from_secs(300);
+
+const NAME_CONTEXT: &str = "flexsecure 2026 binding name v1";

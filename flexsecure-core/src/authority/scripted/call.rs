@@ -21,6 +21,8 @@ pub enum Call {
         origin: Origin,
         /// The name of the message.
         idempotency_key: String,
+        /// The name of who asked and what for.
+        binding: String,
     },
     /// A check.
     #[non_exhaustive]
@@ -46,6 +48,7 @@ impl Call {
             operation: request.operation.cloned(),
             origin: request.origin.clone(),
             idempotency_key: request.idempotency_key.to_owned(),
+            binding: request.binding.to_owned(),
         }
     }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::world::{PIN, World, alice, bank};
-use crate::authority::{Accepted, Capabilities, ScriptedAuthority, StartReply};
+use crate::authority::{Accepted, Call, Capabilities, ScriptedAuthority, StartReply};
 use crate::refusal::{Problem, Reason};
 use crate::{Identity, Method, Operation, Requirement};
 
@@ -135,6 +135,32 @@ async fn a_user_has_five_starts_in_ten_minutes() {
     let pin = [("flexsecure-pin", PIN)];
     assert!(world.request_with(&own, bank(), &pin).await.has_passed());
     world.request(&Identity::new("bob", "b"), bank()).await.flow();
+}
+
+/// T01, T02: an authority that repeats a start is told what is another: the session, and whatever of
+/// an operation is not in its text.
+#[tokio::test]
+async fn no_two_flows_are_the_same_login() {
+    let world = World::new(ScriptedAuthority::pin(PIN));
+    let transfer =
+        |amount: &str| bank().operation(Operation::new("Transfer").field("amount", amount));
+    let elsewhere = Identity::new("alice", "another session");
+    world.request(&alice(), transfer("1")).await.flow();
+    world.request(&alice(), transfer("1000")).await.flow();
+    world.request(&alice(), transfer("1").single_use()).await.flow();
+    world.request(&elsewhere, transfer("1")).await.flow();
+    let mut bindings: Vec<_> = world
+        .authority
+        .calls()
+        .into_iter()
+        .filter_map(|call| match call {
+            Call::Start { binding, .. } => Some(binding),
+            Call::Check { .. } => None,
+        })
+        .collect();
+    bindings.sort();
+    bindings.dedup();
+    assert_eq!(bindings.len(), 4);
 }
 
 /// Where the authority names no logins, an approval of one session's message would unlock another's
