@@ -3,12 +3,14 @@
 //! | file | role |
 //! | --- | --- |
 //! | `mod` | the gate, and the hit path |
-//! | `access` | the slow path: open a flow, start it, refuse |
+//! | `access` | the slow path: open a flow, start it, hold or refuse |
+//! | `ask` | the same from within a handler |
 //! | `endpoints` | the flow endpoints |
 //! | `errands` | calls to the authority, each in a task of its own |
 //! | `engine` | read, step, swap |
 //! | `hub` | who waits for which flow on this node |
 //! | `client` | what the gate reads from a request |
+//! | `builder` | how a gate is put together |
 
 mod access;
 mod ask;
