@@ -1,3 +1,5 @@
+use crate::flow::Over;
+
 /// What is wrong, in the vocabulary a client is told.
 ///
 /// Each is a problem type of RFC 9457, `urn:flexsecure:problem:` and [its name](Problem::name).
@@ -38,9 +40,17 @@ pub enum Problem {
     AuthorityUnavailable,
     /// Flows and elevations cannot be read or written.
     StoreUnavailable,
+    /// The policy cannot say what this takes.
+    PolicyUnavailable,
 }
 
 /// Why what a session holds does not do.
+///
+/// | word | does another proof help? |
+/// | --- | --- |
+/// | `missing`, `stale`, `method`, `operation`, `network`, `spent` | yes: one that is given now |
+/// | `timeout`, `attempts`, `declined`, `cancelled` | the one that this request was held for did not come; another may |
+/// | `refused`, `no-method`, `loop` | no: repeating the request changes nothing |
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Reason {
@@ -52,8 +62,24 @@ pub enum Reason {
     Method,
     /// It was given for another operation.
     Operation,
+    /// It was given from another network.
+    Network,
     /// It was good for one request, which has been let through.
     Spent,
+    /// The flow that this request was held for ran out of time.
+    Timeout,
+    /// The flow that this request was held for ended with one wrong PIN too many.
+    Attempts,
+    /// The authority does not authenticate this user.
+    Refused,
+    /// The user said that it was not them who asked.
+    Declined,
+    /// The flow that this request was held for was given up.
+    Cancelled,
+    /// The user has no method that does here.
+    NoMethod,
+    /// A fresh proof was given and does not do either: asking again would never end (RFC 9470).
+    Loop,
 }
 
 impl Problem {
@@ -111,6 +137,7 @@ impl Problem {
             Self::TooManyStarts => (429, "too-many-starts", "Too many starts", "Too many messages were asked for; wait before asking for another."),
             Self::AuthorityUnavailable => (503, "authority-unavailable", "Authority unavailable", "The authentication service cannot be reached; try again later."),
             Self::StoreUnavailable => (503, "store-unavailable", "Store unavailable", "The proof cannot be looked up; try again later."),
+            Self::PolicyUnavailable => (503, "policy-unavailable", "Policy unavailable", "What this takes cannot be decided now; try again later."),
         }
     }
 
@@ -127,7 +154,7 @@ impl Problem {
             Self::FlowNotFound => 5,
             Self::FlowOver | Self::FlowInProgress => 9,
             Self::TooSoon | Self::TooManyStarts => 8,
-            Self::AuthorityUnavailable | Self::StoreUnavailable => 14,
+            Self::AuthorityUnavailable | Self::StoreUnavailable | Self::PolicyUnavailable => 14,
         }
     }
 }
@@ -141,7 +168,15 @@ impl Reason {
             Self::Stale => "stale",
             Self::Method => "method",
             Self::Operation => "operation",
+            Self::Network => "network",
             Self::Spent => "spent",
+            Self::Timeout => "timeout",
+            Self::Attempts => "attempts",
+            Self::Refused => "refused",
+            Self::Declined => "declined",
+            Self::Cancelled => "cancelled",
+            Self::NoMethod => "no-method",
+            Self::Loop => "loop",
         }
     }
 
@@ -157,9 +192,38 @@ impl Reason {
             Self::Operation => {
                 "The last proof was for another operation; approve this one, then repeat the request."
             }
+            Self::Network => {
+                "The last proof was given from another network; prove again who you are, then repeat the request."
+            }
             Self::Spent => {
                 "The last proof was good for one request; start another, then repeat the request."
             }
+            Self::Timeout => "Nobody answered in time; repeat the request to be asked again.",
+            Self::Attempts => "Too many wrong PINs; repeat the request to get another one.",
+            Self::Refused => {
+                "You cannot be authenticated for this; do not repeat the request, ask whoever runs this system."
+            }
+            Self::Declined => "You said that it was not you; repeat the request only if it was.",
+            Self::Cancelled => "This was cancelled; repeat the request to be asked again.",
+            Self::NoMethod => {
+                "You have no way to prove who you are that does here; do not repeat the request, ask whoever runs this system to set one up."
+            }
+            Self::Loop => {
+                "Even the proof just given does not do here; do not repeat the request, tell whoever runs this system."
+            }
+        }
+    }
+}
+
+/// How the flow ended that a request was held for.
+impl From<Over> for Reason {
+    fn from(over: Over) -> Self {
+        match over {
+            Over::Timeout => Self::Timeout,
+            Over::Attempts => Self::Attempts,
+            Over::Refused => Self::Refused,
+            Over::Declined => Self::Declined,
+            Over::Cancelled => Self::Cancelled,
         }
     }
 }

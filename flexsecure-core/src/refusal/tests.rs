@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::{Details, Format, Problem, Reason};
-use crate::flow::FlowId;
+use crate::flow::{FlowId, Over};
 use crate::refusal::FlowObject;
 use crate::store::{Binding, FlowRecord};
 use crate::{Flow, Identity, Method, Operation, Requirement, Timestamp};
@@ -114,5 +114,37 @@ fn a_retry_after_is_rounded_up() {
     for (millis, expected) in [(1, "1"), (1000, "1"), (1001, "2"), (60_000, "60")] {
         let details = Details::of(Problem::TooSoon).retry_after(Duration::from_millis(millis));
         assert_eq!(header(&details.refuse(Format::Json), "retry-after"), Some(expected));
+    }
+}
+
+#[test]
+fn a_reason_that_no_proof_helps_says_not_to_repeat() {
+    let reasons = [
+        (Reason::Missing, "missing", true),
+        (Reason::Stale, "stale", true),
+        (Reason::Method, "method", true),
+        (Reason::Operation, "operation", true),
+        (Reason::Network, "network", true),
+        (Reason::Spent, "spent", true),
+        (Reason::Timeout, "timeout", true),
+        (Reason::Attempts, "attempts", true),
+        (Reason::Declined, "declined", true),
+        (Reason::Cancelled, "cancelled", true),
+        (Reason::Refused, "refused", false),
+        (Reason::NoMethod, "no-method", false),
+        (Reason::Loop, "loop", false),
+    ];
+    for (reason, word, can_be_repeated) in reasons {
+        let detail = Problem::StepUpRequired(reason).detail();
+        assert_eq!(reason.as_str(), word);
+        assert_eq!(!detail.contains("do not repeat"), can_be_repeated, "{word}: {detail}");
+        assert!(detail.contains("repeat the request"), "{word}: {detail}");
+    }
+}
+
+#[test]
+fn a_held_request_is_told_how_its_flow_ended() {
+    for over in [Over::Timeout, Over::Attempts, Over::Refused, Over::Declined, Over::Cancelled] {
+        assert_eq!(Reason::from(over).as_str(), over.as_str());
     }
 }
