@@ -143,6 +143,15 @@ pub enum Over {
 }
 
 impl Over {
+    /// Whether somebody said no: the user, the authority, or the limit of wrong PINs.
+    #[must_use]
+    pub const fn is_refusal(self) -> bool {
+        match self {
+            Self::Attempts | Self::Refused | Self::Declined => true,
+            Self::Timeout | Self::Cancelled => false,
+        }
+    }
+
     /// The word a client is told.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -187,6 +196,19 @@ impl Flow {
             Self::Idle(_) | Self::Started(_) | Self::Polling(_) => None,
             Self::Authenticated(end) => Some(end.at),
             Self::Expired(end) => Some(end.at),
+        }
+    }
+
+    /// When somebody [refused](Over::is_refusal) it, if that is how it ended.
+    #[must_use]
+    pub const fn refused_at(&self) -> Option<Timestamp> {
+        match self {
+            Self::Expired(end) if end.over.is_refusal() => Some(end.at),
+            Self::Idle(_)
+            | Self::Started(_)
+            | Self::Polling(_)
+            | Self::Authenticated(_)
+            | Self::Expired(_) => None,
         }
     }
 

@@ -45,6 +45,10 @@ impl Engine {
         let (record, is_new) = match self.open(identity, &client, requirement).await? {
             Opened::New(record) => (record, true),
             Opened::Joined(record) => (record, false),
+            Opened::TooMany { until: then } => {
+                let wait = until(then, self.now());
+                return Err(Details::of(Problem::TooManyStarts).retry_after(wait));
+            }
         };
         let is_idle = matches!(record.flow, Flow::Idle(_));
         let record = match pin {
@@ -285,8 +289,10 @@ impl Engine {
         FlowObject::new(record, &self.prefix, self.now())
     }
 
+    /// As it stands for the session that asked: one that was rebound has it no more.
     pub(super) async fn refresh(&self, record: FlowRecord) -> Result<FlowRecord, Details> {
-        let stored = self.reload(&record).await.map_err(store_unavailable)?;
+        let stored = self.store.flow(&record.binding.session, &record.id).await;
+        let stored = stored.map_err(store_unavailable)?;
         let Some(stored) = stored else {
             return Err(Details::of(Problem::FlowNotFound));
         };

@@ -50,14 +50,6 @@ impl Engine {
         self.clock.now()
     }
 
-    /// The record as it is stored now.
-    pub(super) async fn reload(
-        &self,
-        record: &FlowRecord,
-    ) -> Result<Option<FlowRecord>, StoreError> {
-        self.store.flow(&record.binding.session, &record.id).await
-    }
-
     /// Reads, steps and swaps until the step is stored or refused. Whoever gets an effect back is
     /// the only one to carry it out, on all nodes.
     pub(super) async fn advance(
@@ -66,7 +58,7 @@ impl Engine {
         input: &Input,
     ) -> Result<Advanced, StepError> {
         loop {
-            let current = self.reload(record).await?.ok_or(StepError::Gone)?;
+            let current = self.store.reload(record).await?.ok_or(StepError::Gone)?;
             let now = self.now();
             let step = match current.flow.clone().step(input.clone(), Cx::at(now)) {
                 Ok(step) => step,

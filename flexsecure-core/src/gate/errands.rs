@@ -81,7 +81,7 @@ impl Engine {
     async fn send_start(&self, record: FlowRecord, send: u32, ticket: &StartTicket) -> Started {
         let idempotency_key = format!("{}-{send}", record.id);
         let binding = &record.binding;
-        let name = binding.name();
+        let name = binding.name().to_string();
         let request = StartRequest {
             system: binding.scope.system(),
             auth_id: &binding.auth_id,
@@ -153,7 +153,7 @@ impl Engine {
         let Some(mut news) = self.hub.claim_tending(record.id) else {
             return;
         };
-        let (engine, record) = (Arc::clone(self), record.clone());
+        let (engine, mut record) = (Arc::clone(self), record.clone());
         tokio::spawn(async move {
             loop {
                 if !engine.hub.is_wanted(record.id) {
@@ -172,6 +172,7 @@ impl Engine {
                 let Some(wake_at) = advanced.wake_at else {
                     break;
                 };
+                record = advanced.record.clone();
                 if advanced.effect.is_some() {
                     engine.carry_out(advanced).await;
                 } else {

@@ -46,13 +46,19 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     -> Result<Option<Arc<Elevations>>, StoreError>;
 
     /// Keeps `new` unless a live flow of the same session, user and scope exists, and gives that
-    /// one back instead. What has ended or [timed out](Flow::at) at `now` is not live.
+    /// one back instead. What has ended or [timed out](Flow::at) at `now` is not live. Ended flows
+    /// make room for new ones; with too many live flows of this session or user, nothing is kept.
+    ///
+    /// The store says whose [login](Binding::login) a new flow goes on with: that of the last flow
+    /// of the same session, user and scope, as long as that is kept, else its own.
     ///
     /// *False positive* (two live flows): the user gets two messages. *False negative* (an ended
-    /// flow is given back): the user waits for a message that never comes.
+    /// flow is given back): the user waits for a message that never comes. A login shared with a
+    /// flow of another session: an approval for one lets the other in.
     async fn open(&self, new: FlowRecord, now: Timestamp) -> Result<Opened, StoreError>;
 
-    /// The flow `id` if `session` opened it, and nothing if anybody else did.
+    /// The flow `id` if it is one of `session`, and nothing if it is anybody else's: what a client
+    /// that names a flow gets to see.
     ///
     /// *False positive*: somebody else's flow is shown, cancelled, or fed with PINs.
     async fn flow(
@@ -61,8 +67,19 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
         id: &FlowId,
     ) -> Result<Option<FlowRecord>, StoreError>;
 
+    /// How the flow of `record` stands now, also if it has been [rebound](Store::rebind) since: for
+    /// who is at work on it, not for a client.
+    ///
+    /// *False positive*: work goes on for a flow that was revoked. *False negative*: an answer of
+    /// the authority is lost.
+    async fn reload(&self, record: &FlowRecord) -> Result<Option<FlowRecord>, StoreError>;
+
     /// Puts `next` in the place of the record whose version is one less, and in the same step gives
     /// its session the elevation `grant`. A grant for a flow that has one already changes nothing.
+    ///
+    /// Whose the flow is stays as it is kept: if it has been [rebound](Store::rebind) since `next`
+    /// was read, that session gets the elevation. A swap that ends the flow
+    /// [by a refusal](crate::flow::Over::is_refusal) counts that for its user.
     ///
     /// *False positive* (swapped though somebody else came first): an effect is carried out twice,
     /// a counted attempt is lost. *False negative*: the caller reads again and repeats its step.
@@ -109,6 +126,45 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     ///
     /// *False negative*: what a user held survives a change of their credentials.
     async fn revoke_user(&self, auth_id: &str) -> Result<(), StoreError>;
+
+    /// Forgets the elevations authenticated before `before` and the flows [opened](Store::open)
+    /// before it: of the user `auth_id` or, without one, of everybody. What comes later is not
+    /// touched.
+    ///
+    /// *False positive* (later ones go too): users are asked again. *False negative*: what an
+    /// intruder got by then stays good, or is still to come of a flow they had opened.
+    async fn revoke_before(
+        &self,
+        auth_id: Option<&str>,
+        before: Timestamp,
+    ) -> Result<(), StoreError>;
+
+    /// Moves the flows and elevations that `auth_id` has in the session `from` to the session `to`:
+    /// for an app that gives a session another id.
+    ///
+    /// Nothing is left under `from`. What `to` had of another user is dropped, what it had of the
+    /// same one is kept; of two elevations for one scope, the later. A flow is the same as before
+    /// but for its session: version, effects under way and [login](Binding::login) go on. It may
+    /// not fail halfway, and no reader finds an elevation under both, though one may for a moment
+    /// find it under neither. Rebinding a session to itself changes nothing.
+    ///
+    /// *False positive* (something stays under `from`, or another user's under `to`): whoever knows
+    /// the id of before, or has planted the new one, passes with the user's proof. *False negative*:
+    /// the user is asked again.
+    async fn rebind(
+        &self,
+        from: &SessionKey,
+        to: &SessionKey,
+        auth_id: &str,
+    ) -> Result<(), StoreError>;
+
+    /// How many flows of the user `auth_id` have ended [by a refusal](crate::flow::Over::is_refusal) at `since`
+    /// or later. What is longer ago than [`REFUSALS_WINDOW`] or more than [`REFUSALS`] need not be
+    /// remembered. No revocation takes anything from it.
+    ///
+    /// *False positive*: a policy asks more of a user than it should. *False negative*: one under
+    /// attack is asked for no more than usual.
+    async fn refusals(&self, auth_id: &str, since: Timestamp) -> Result<u32, StoreError>;
 }
 
 /// What a store can tell at once.
@@ -128,7 +184,8 @@ pub struct FlowRecord {
     pub id: FlowId,
     /// How many times it was swapped.
     pub version: u64,
-    /// Whose it is and what for; the same from open to end.
+    /// Whose it is and what for; the same from open to end, but for a session that is
+    /// [rebound](Store::rebind).
     pub binding: Arc<Binding>,
     /// How far it has come.
     pub flow: Flow,
@@ -164,7 +221,7 @@ impl FlowRecord {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Binding {
-    /// The session that opened it.
+    /// The session that opened it, or that it was [rebound](Store::rebind) to.
     pub session: SessionKey,
     /// The user.
     pub auth_id: Arc<str>,
@@ -174,26 +231,43 @@ pub struct Binding {
     pub return_to: Option<Box<str>>,
     /// Where the request that opened it came from.
     pub origin: Origin,
+    /// The flow whose login at the authority it goes on with, be that itself; set by
+    /// [`Store::open`].
+    pub login: Option<FlowId>,
 }
 
 impl Binding {
     /// A flow of `session` and `auth_id` for `scope`, with nowhere to go back to.
     #[must_use]
     pub fn new(session: SessionKey, auth_id: Arc<str>, scope: Scope) -> Self {
-        Self { session, auth_id, scope, return_to: None, origin: Origin::default() }
+        Self { session, auth_id, scope, return_to: None, origin: Origin::default(), login: None }
     }
 
-    /// What the authority is told to keep logins apart by: it says nothing of the session, and
-    /// differs with everything that is not in the text the authority sees.
-    pub(crate) fn name(&self) -> String {
+    /// What the authority is told to keep logins apart by: it says nothing of the session, differs
+    /// with everything that is not in the text the authority sees, and stays the same when the
+    /// session is [rebound](Store::rebind), so that a message sent again is one of the same login.
+    ///
+    /// It is not made of the session once the flow is open: whoever opens a flow under the id that
+    /// was given up would share the login, and the approval.
+    #[must_use]
+    pub fn name(&self) -> LoginName {
         let mut hasher = blake3::Hasher::new_derive_key(NAME_CONTEXT);
-        hasher.update(self.session.as_bytes());
+        match self.login {
+            Some(flow) => hasher.update(flow.to_string().as_bytes()),
+            None => hasher.update(self.session.as_bytes()),
+        };
         hasher.update(&[u8::from(self.scope.single_use())]);
         if let Some(operation) = self.scope.operation() {
             hasher.update(operation.digest());
         }
-        let name = hasher.finalize();
-        name.as_bytes().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+        let mut name = [0; 16];
+        hasher.finalize_xof().fill(&mut name);
+        LoginName(name)
+    }
+
+    /// The same in the session `to`; whoever holds the one before keeps it.
+    pub(crate) fn rebind(binding: &mut Arc<Self>, to: SessionKey) {
+        Arc::make_mut(binding).session = to;
     }
 
     /// Whether two live flows with these bindings would be one too many.
@@ -203,14 +277,33 @@ impl Binding {
     }
 }
 
+/// What keeps a login apart from others of the same user on the same system; written as 32
+/// hexadecimal digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LoginName([u8; 16]);
+
+impl fmt::Display for LoginName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
 /// What came of [`Store::open`].
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(clippy::exhaustive_enums, reason = "a flow is new or it is not")]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "a flow is new, or there already, or one too many; there is no fourth"
+)]
 pub enum Opened {
-    /// The record given was kept.
+    /// The record given was kept, with its [login](Binding::login).
     New(FlowRecord),
     /// A live one was there.
     Joined(FlowRecord),
+    /// The session has [`FLOWS_PER_SESSION`] live flows or the user [`FLOWS_PER_USER`].
+    TooMany {
+        /// When the first of them ends at the latest.
+        until: Timestamp,
+    },
 }
 
 /// What came of [`Store::swap`].
@@ -290,10 +383,20 @@ pub const STARTS: usize = 5;
 /// The time over which a user's starts are counted.
 pub const STARTS_WINDOW: Duration = Duration::from_secs(600);
 
-/// How many flows a session can have at a time, ended ones that are still kept included.
+/// How many live flows a session can have at a time, unless more are [rebound](Store::rebind) to it.
 pub const FLOWS_PER_SESSION: usize = 32;
+
+/// How many live flows a user can have at a time, over all sessions: a thousandth of what a
+/// [`MemoryStore`] keeps, so that nobody fills it alone.
+pub const FLOWS_PER_USER: usize = 128;
+
+/// How far back [`Store::refusals`] tells.
+pub const REFUSALS_WINDOW: Duration = Duration::from_secs(3600);
+
+/// Up to how many [`Store::refusals`] counts.
+pub const REFUSALS: usize = 64;
 
 /// How long a flow that has ended can still be asked about.
 pub const RETENTION: Duration = Duration::from_secs(300);
 
-const NAME_CONTEXT: &str = "flexsecure 2026 binding name v1";
+const NAME_CONTEXT: &str = "flexsecure 2026 binding name v2";

@@ -40,6 +40,10 @@ impl Store for RemoteStore {
         self.up()?.flow(it, id).await
     }
 
+    async fn reload(&self, record: &FlowRecord) -> Result<Option<FlowRecord>, StoreError> {
+        self.up()?.reload(record).await
+    }
+
     async fn swap(
         &self,
         next: FlowRecord,
@@ -72,5 +76,22 @@ impl Store for RemoteStore {
 
     async fn revoke_user(&self, auth_id: &str) -> Result<(), StoreError> {
         self.up()?.revoke_user(auth_id).await
+    }
+
+    async fn revoke_before(&self, it: Option<&str>, before: Timestamp) -> Result<(), StoreError> {
+        self.up()?.revoke_before(it, before).await
+    }
+
+    async fn rebind(
+        &self,
+        from: &SessionKey,
+        to: &SessionKey,
+        auth_id: &str,
+    ) -> Result<(), StoreError> {
+        self.up()?.rebind(from, to, auth_id).await
+    }
+
+    async fn refusals(&self, auth_id: &str, since: Timestamp) -> Result<u32, StoreError> {
+        self.up()?.refusals(auth_id, since).await
     }
 }

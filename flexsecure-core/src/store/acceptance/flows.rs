@@ -2,9 +2,9 @@ use std::time::Duration;
 
 use super::approval::step;
 use super::{Someone, Subject, approve, bank, begin, cancel, present, random_id};
-use crate::flow::Input;
-use crate::store::{FLOWS_PER_SESSION, Opened, Store};
-use crate::{Operation, Requirement};
+use crate::flow::{Flow, Input};
+use crate::store::{FLOWS_PER_SESSION, FLOWS_PER_USER, FlowRecord, Opened, Store};
+use crate::{Method, Operation, Requirement};
 
 /// What is opened is new, and can be looked up.
 pub async fn a_new_flow_is_kept<S: Store>(store: S) {
@@ -96,7 +96,10 @@ pub async fn parallel_opens_keep_one_flow<S: Store>(store: S) {
         .await;
     let is_new = |opened: &&Opened| matches!(opened, Opened::New(_));
     subject.same(outcomes.iter().filter(is_new).count(), 1);
-    let ids = outcomes.iter().map(|(Opened::New(flow) | Opened::Joined(flow))| flow.id);
+    let ids = outcomes.iter().map(|opened| match opened {
+        Opened::New(flow) | Opened::Joined(flow) => Some(flow.id),
+        Opened::TooMany { .. } => None,
+    });
     let ids: std::collections::HashSet<_> = ids.collect();
     subject.same(ids.len(), 1);
 }
@@ -109,7 +112,8 @@ pub async fn a_session_has_so_many_live_flows<S: Store>(store: S) {
     for number in 0..FLOWS_PER_SESSION {
         flows.push(subject.open_new(who.flow(&system(number), now), now).await);
     }
-    subject.holds(subject.is_full(who.flow(&system(FLOWS_PER_SESSION), now), now).await);
+    let one_more = who.flow(&system(FLOWS_PER_SESSION), now);
+    subject.same(subject.has_too_many(&one_more, now).await, Some(now.after(TEN_MINUTES)));
     for (number, flow) in flows.into_iter().enumerate() {
         let joined = subject.open(&who.flow(&system(number), now), now).await;
         subject.same(joined, Opened::Joined(flow.clone()));
@@ -134,6 +138,87 @@ pub async fn ended_flows_make_room_in_their_session<S: Store>(store: S) {
     for number in 0..FLOWS_PER_SESSION {
         subject.open_new(who.flow(&system(number), later), later).await;
     }
+}
+
+/// Over however many sessions and systems they spread them.
+pub async fn a_user_has_so_many_live_flows<S: Store>(store: S) {
+    let subject = Subject::new(store, "a user has so many live flows over all sessions, no more");
+    let (who, now) = (Someone::new(), present());
+    let mut flows = Vec::new();
+    for number in 0..FLOWS_PER_USER {
+        let session = who.in_another_session();
+        flows.push(subject.open_new(session.flow(&system(number), now), now).await);
+    }
+    let until = Some(now.after(TEN_MINUTES));
+    let one_more = who.in_another_session().flow(&bank(), now);
+    subject.same(subject.has_too_many(&one_more, now).await, until);
+    for flow in &flows {
+        subject.same(subject.open(flow, now).await, Opened::Joined(flow.clone()));
+    }
+    // Whose it is decides, not where it is from.
+    for flow in flows.iter().take(2) {
+        let other = Someone::new().auth_id;
+        let other = Someone { session: flow.binding.session, auth_id: other };
+        subject.open_new(other.flow(&bank(), now), now).await;
+    }
+    // A message brings its flow more time, and so the first to end is another.
+    let just_before = now.after(A_MOMENT_LESS);
+    let mut flows = flows.into_iter();
+    if let Some(flow) = flows.next() {
+        subject.swap_done(begin(&flow, just_before), just_before).await;
+    }
+    subject.same(subject.has_too_many(&one_more, just_before).await, until);
+}
+
+/// Be they cancelled, approved, timed out, or started long after the others.
+pub async fn ended_flows_make_room_for_their_user<S: Store>(store: S) {
+    let subject = Subject::new(store, "ended flows make room for new ones of their user");
+    let (who, now) = (Someone::new(), present());
+    let end = now.after(TEN_MINUTES);
+    let mut flows = Vec::new();
+    for number in 0..FLOWS_PER_USER {
+        let session = who.in_another_session();
+        flows.push(subject.open_new(session.flow(&system(number), now), now).await);
+    }
+    let one_more = || who.in_another_session().flow(&bank(), now);
+    let mut flows = flows.into_iter();
+    if let (Some(cancelled), Some(approved), Some(begun)) =
+        (flows.next(), flows.next(), flows.next())
+    {
+        subject.swap_done(cancel(&cancelled, now), now).await;
+        subject.open_new(one_more(), now).await;
+        subject.holds(subject.has_too_many(&one_more(), now).await.is_some());
+        subject.swap_done(approve(&approved, now).record, now).await;
+        subject.open_new(one_more(), now).await;
+        subject.holds(subject.has_too_many(&one_more(), now).await.is_some());
+        let just_before = now.after(A_MOMENT_LESS);
+        subject.swap_done(begin(&begun, just_before), just_before).await;
+    }
+    // All but the one that was begun have timed out.
+    for _ in 1..FLOWS_PER_USER {
+        let one_more = FlowRecord { flow: Flow::open(end, Method::Pin), ..one_more() };
+        subject.open_new(one_more, end).await;
+    }
+    let first_end = now.after(A_MOMENT_LESS).after(TEN_MINUTES);
+    subject.same(subject.has_too_many(&one_more(), end).await, Some(first_end));
+}
+
+/// However many sessions open flows at once.
+pub async fn parallel_opens_stay_within_the_limit_of_a_user<S: Store>(store: S) {
+    let subject = Subject::new(store, "parallel opens stay within the limit of their user");
+    let (who, now) = (Someone::new(), present());
+    let left = super::RACERS / 2;
+    for _ in left..FLOWS_PER_USER {
+        subject.open_new(who.in_another_session().flow(&bank(), now), now).await;
+    }
+    let outcomes = subject
+        .race(|subject, _| {
+            let new = who.in_another_session().flow(&bank(), now);
+            async move { subject.has_too_many(&new, now).await.is_some() }
+        })
+        .await;
+    let refused = outcomes.iter().filter(|is_refused| **is_refused).count();
+    subject.same(outcomes.len().saturating_sub(refused), left);
 }
 
 /// To any other session a flow does not exist.

@@ -26,6 +26,9 @@
 mod approval;
 mod elevations;
 mod flows;
+mod logins;
+mod rebinding;
+mod refusals;
 mod revocation;
 mod starts;
 mod swaps;
@@ -33,6 +36,9 @@ mod swaps;
 pub use self::approval::{Approval, approve, begin, cancel};
 pub use self::elevations::*;
 pub use self::flows::*;
+pub use self::logins::*;
+pub use self::rebinding::*;
+pub use self::refusals::*;
 pub use self::revocation::*;
 pub use self::starts::*;
 pub use self::swaps::*;
@@ -58,6 +64,9 @@ pub async fn run<S: Store>(make: impl AsyncFn() -> S) {
     parallel_opens_keep_one_flow(make().await).await;
     a_session_has_so_many_live_flows(make().await).await;
     ended_flows_make_room_in_their_session(make().await).await;
+    a_user_has_so_many_live_flows(make().await).await;
+    ended_flows_make_room_for_their_user(make().await).await;
+    parallel_opens_stay_within_the_limit_of_a_user(make().await).await;
     nobody_else_sees_a_flow(make().await).await;
 
     a_swap_replaces_the_version_before(make().await).await;
@@ -80,6 +89,32 @@ pub async fn run<S: Store>(make: impl AsyncFn() -> S) {
     a_swap_after_a_revocation_grants_nothing(make().await).await;
     a_revocation_wins_against_parallel_swaps(make().await).await;
     a_revoked_session_can_begin_again(make().await).await;
+    what_is_older_than_a_time_is_revoked(make().await).await;
+    what_is_older_than_a_time_is_revoked_for_everybody(make().await).await;
+    a_flow_opened_before_a_revocation_grants_nothing_after(make().await).await;
+    what_is_revoked_counts_for_no_limit(make().await).await;
+
+    a_rebound_session_keeps_what_it_has(make().await).await;
+    nothing_is_left_under_the_id_given_up(make().await).await;
+    what_another_user_planted_is_dropped(make().await).await;
+    a_rebound_session_joins_what_it_had(make().await).await;
+    of_two_elevations_for_one_scope_the_later_is_kept(make().await).await;
+    an_effect_under_way_arrives_after_a_rebinding(make().await).await;
+    a_rebound_flow_is_granted_once(make().await).await;
+    a_rebinding_races_swaps_and_loses_nothing(make().await).await;
+    a_revocation_wins_against_parallel_rebindings(make().await).await;
+    parallel_rebindings_leave_one_holder(make().await).await;
+    a_rebinding_to_itself_changes_nothing(make().await).await;
+
+    a_login_goes_on_with_the_next_flow_like_it(make().await).await;
+    a_login_is_of_one_session(make().await).await;
+    a_rebound_login_keeps_its_name(make().await).await;
+    a_revoked_login_is_not_gone_on_with(make().await).await;
+
+    refused_flows_are_counted(make().await).await;
+    other_ends_are_no_refusals(make().await).await;
+    a_refusal_is_counted_once(make().await).await;
+    refusals_survive_a_revocation(make().await).await;
 
     a_user_has_so_many_starts(make().await).await;
     starts_are_counted_over_a_window(make().await).await;
@@ -174,10 +209,27 @@ impl<S: Store> Subject<S> {
         self.ok(self.store.open(new.clone(), now).await)
     }
 
-    /// Opens a flow that must be new, and gives it back.
+    /// Opens a flow that must be new, and gives it back as it is kept.
     async fn open_new(&self, new: FlowRecord, now: Timestamp) -> FlowRecord {
-        self.same(self.open(&new, now).await, Opened::New(new.clone()));
-        new
+        let Opened::New(kept) = self.open(&new, now).await else {
+            panic!("{}, but a new flow was not kept", self.property);
+        };
+        let login = kept.binding.login;
+        self.holds(login.is_some());
+        let binding = Arc::new(Binding { login, ..Binding::clone(&new.binding) });
+        self.same(&kept, &FlowRecord { binding, ..new });
+        kept
+    }
+
+    async fn reload(&self, record: &FlowRecord) -> Option<FlowRecord> {
+        self.ok(self.store.reload(record).await)
+    }
+
+    async fn has_too_many(&self, new: &FlowRecord, now: Timestamp) -> Option<Timestamp> {
+        match self.open(new, now).await {
+            Opened::TooMany { until } => Some(until),
+            Opened::New(_) | Opened::Joined(_) => None,
+        }
     }
 
     async fn is_full(&self, new: FlowRecord, now: Timestamp) -> bool {

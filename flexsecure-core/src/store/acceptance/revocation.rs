@@ -1,6 +1,8 @@
+use std::time::Duration;
+
 use super::{Approval, Someone, Subject, approve, bank, begin, present};
 use crate::flow::FlowId;
-use crate::store::{FlowRecord, Store, Swap};
+use crate::store::{FLOWS_PER_USER, FlowRecord, Store, Swap};
 use crate::{Requirement, Timestamp};
 
 /// After a logout nothing is left of a session.
@@ -112,6 +114,89 @@ pub async fn a_revoked_session_can_begin_again<S: Store>(store: S) {
     }
 }
 
+/// An incident: what was proved or begun before a time is forgotten, what came later is not.
+pub async fn what_is_older_than_a_time_is_revoked<S: Store>(store: S) {
+    let subject = Subject::new(store, "what a user had before a time is revoked, and no more");
+    let (who, now) = (Someone::new(), present());
+    let before = now.after(MINUTE);
+    let (elsewhere, stranger) = (who.in_another_session(), who.with_another_user());
+    let old = furnish(&subject, &who, now).await;
+    let also_old = furnish(&subject, &elsewhere, now).await;
+    let shared = subject.open_new(stranger.flow(&bank(), now), now).await;
+    let spared = subject.elevate(&Someone::new(), &bank(), now).await;
+    let new = subject.elevate(&who, &Requirement::system("payroll"), before).await;
+    let pending = subject.open_new(who.flow(&Requirement::system("cellar"), before), before).await;
+    subject.ok(subject.store.revoke_before(Some(&who.auth_id), before).await);
+    for id in old {
+        subject.same(subject.flow(&who.session, &id).await, None);
+        subject.holds(!subject.consume(&who.session, &id, before).await);
+    }
+    has_nothing(&subject, &elsewhere, &also_old, before).await;
+    subject.same(subject.held(&who.session).await, vec![new.elevation]);
+    for record in [new.record, pending, shared, spared.record] {
+        let session = record.binding.session;
+        subject.same(subject.flow(&session, &record.id).await, Some(record));
+    }
+}
+
+/// The same for all users at once.
+///
+/// In a store that others use, it takes from them what they had a day ago.
+pub async fn what_is_older_than_a_time_is_revoked_for_everybody<S: Store>(store: S) {
+    let subject = Subject::new(store, "what anybody had before a time is revoked, and no more");
+    let (who, other) = (Someone::new(), Someone::new());
+    let yesterday = Timestamp::from_millis(present().as_millis().saturating_sub(86_400_000));
+    let before = yesterday.after(MINUTE);
+    let flows = furnish(&subject, &who, yesterday).await;
+    let others = furnish(&subject, &other, yesterday).await;
+    let pending = subject.open_new(who.flow(&Requirement::system("cellar"), before), before).await;
+    let new = subject.elevate(&other, &Requirement::system("payroll"), before).await;
+    subject.ok(subject.store.revoke_before(None, before).await);
+    has_nothing(&subject, &who, &flows, before).await;
+    for id in others {
+        subject.same(subject.flow(&other.session, &id).await, None);
+    }
+    subject.same(subject.held(&other.session).await, vec![new.elevation]);
+    subject.same(subject.flow(&who.session, &pending.id).await, Some(pending));
+}
+
+/// What was opened before is not approved into something new.
+pub async fn a_flow_opened_before_a_revocation_grants_nothing_after<S: Store>(store: S) {
+    let subject = Subject::new(store, "a flow opened before a revocation grants nothing after it");
+    let (who, now) = (Someone::new(), present());
+    let later = now.after(MINUTE);
+    let after = who.in_another_session();
+    let opened = subject.open_new(who.flow(&bank(), now), now).await;
+    let started = subject.swap_done(begin(&opened, later), later).await;
+    // When it was opened counts, whatever has happened to it since.
+    subject.ok(subject.store.rebind(&who.session, &after.session, &who.auth_id).await);
+    subject.ok(subject.store.revoke_before(Some(&who.auth_id), later).await);
+    subject.same(subject.reload(&started).await, None);
+    let approval = approve(&opened, later);
+    let next = FlowRecord { version: started.version.saturating_add(1), ..approval.record };
+    subject.same(subject.swap(&next, Some(&approval.elevation), later).await, Swap::Gone);
+    has_nothing(&subject, &who, &[opened.id], later).await;
+    has_nothing(&subject, &after, &[opened.id], later).await;
+}
+
+/// A user whose flows are revoked can open as many again.
+pub async fn what_is_revoked_counts_for_no_limit<S: Store>(store: S) {
+    let subject = Subject::new(store, "revoked flows count for no limit of their user");
+    let (who, now) = (Someone::new(), present());
+    for round in 0..3 {
+        for _ in 0..FLOWS_PER_USER {
+            subject.open_new(who.in_another_session().flow(&bank(), now), now).await;
+        }
+        let one_more = who.flow(&bank(), now);
+        subject.holds(subject.has_too_many(&one_more, now).await.is_some());
+        subject.ok(if round == 0 {
+            subject.store.revoke_user(&who.auth_id).await
+        } else {
+            subject.store.revoke_before(Some(&who.auth_id), now.after(MINUTE)).await
+        });
+    }
+}
+
 async fn revoke<S: Store>(subject: &Subject<S>, who: &Someone, revokes_user: bool) {
     subject.ok(if revokes_user {
         subject.store.revoke_user(&who.auth_id).await
@@ -141,3 +226,5 @@ async fn has_nothing<S: Store>(
         subject.holds(!subject.consume(&who.session, flow, now).await);
     }
 }
+
+const MINUTE: Duration = Duration::from_secs(60);

@@ -1,11 +1,12 @@
 mod index;
 mod key_hash;
+mod moved;
 mod room;
 mod shard;
 mod sharded;
-mod starts;
 #[cfg(test)]
 mod tests;
+mod users;
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,10 +15,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use self::index::Index;
+use self::moved::Moved;
 use self::room::Room;
 use self::shard::{NoRoom, Shard};
 use self::sharded::Sharded;
-use self::starts::Starts;
+use self::users::Users;
 use super::{Admission, FlowRecord, Opened, Peek, StartTicket, Store, StoreError, Swap};
 use crate::flow::FlowId;
 use crate::{Elevation, Elevations, SessionKey, Timestamp};
@@ -33,16 +35,20 @@ use crate::{Elevation, Elevations, SessionKey, Timestamp};
 ///    forgets flows that have ended before [their time](super::RETENTION), then refuses with
 ///    [`StoreError::Full`]. Other sessions, and flows already open, go on undisturbed.
 ///
-/// [`Store::revoke_user`] looks at every session, one shard after another: about 50 milliseconds
-/// where a million hold elevations. Nothing else takes longer than the sweep of a shard, two
-/// milliseconds in the same store.
+/// 5. No user fills it alone: each has [so many](super::FLOWS_PER_USER) live flows over all their
+///    sessions. Refusals are counted for as long as there is room for the users that start.
+///
+/// [`Store::revoke_user`] and [`Store::revoke_before`] look at every session, one shard after
+/// another: about 50 milliseconds where a million hold elevations, and [`Store::rebind`] waits for
+/// that long. Nothing else takes longer than the sweep of a shard, two milliseconds in the same
+/// store.
 ///
 /// # Memory
 ///
-/// On 64-bit machines, as measured by `tests/memory_store_footprint.rs`: 960 bytes for a pending
+/// On 64-bit machines, as measured by `tests/memory_store_footprint.rs`: 1040 bytes for a pending
 /// flow in a session of its own, with operation, return path, user agent, start counter and claim;
 /// 400 bytes for the first elevation of a session and 100 for each further one. At the default
-/// capacity that is 96 MB of flows and, if ten times as many sessions hold an elevation, 400 MB of
+/// capacity that is 104 MB of flows and, if ten times as many sessions hold an elevation, 400 MB of
 /// these. Tables keep the size they once needed.
 ///
 /// # Deployment
@@ -53,7 +59,6 @@ use crate::{Elevation, Elevations, SessionKey, Timestamp};
 pub struct MemoryStore {
     shards: Sharded<Shard>,
     shared: Shared,
-    starts: Starts,
 }
 
 /// What all shards have in common.
@@ -62,6 +67,8 @@ struct Shared {
     flows: Room,
     /// Sessions with elevations.
     holders: Room,
+    users: Users,
+    moved: Moved,
 }
 
 impl MemoryStore {
@@ -71,8 +78,8 @@ impl MemoryStore {
         Self::with_capacity(Self::FLOWS)
     }
 
-    /// A store for at most `flows` flows, ten times as many sessions with elevations, and start
-    /// counters of ten times as many users.
+    /// A store for at most `flows` flows, ten times as many sessions with elevations, and counters
+    /// of ten times as many users.
     #[must_use]
     pub fn with_capacity(flows: usize) -> Self {
         let many = flows.saturating_mul(10);
@@ -82,13 +89,41 @@ impl MemoryStore {
                 index: Index::default(),
                 flows: Room::new(flows),
                 holders: Room::new(many),
+                users: Users::new(many),
+                moved: Moved::default(),
             },
-            starts: Starts::new(many),
         }
     }
 
     /// How many flows a store is for that is not told otherwise.
     pub const FLOWS: usize = 100_000;
+
+    /// What `look` finds in the session that `flow` was moved to, if it was.
+    fn elsewhere<T>(&self, flow: &FlowId, look: impl FnOnce(&SessionKey) -> T) -> Option<T> {
+        // Most were not, and need not wait for those that are.
+        self.shared.moved.get(flow)?;
+        let _standing = self.shared.moved.stand_still();
+        let session = self.shared.moved.get(flow)?;
+        Some(look(&session))
+    }
+
+    fn swap_in(
+        &self,
+        session: &SessionKey,
+        next: &FlowRecord,
+        grant: Option<&Elevation>,
+        now: Timestamp,
+    ) -> Result<Swap, StoreError> {
+        loop {
+            let outcome = self.shards.of(session).swap(session, next, grant, now, &self.shared);
+            if let Some(swap) = outcome {
+                return Ok(swap);
+            }
+            if !self.make_room(&self.shared.holders, now, Shard::drop_useless_elevations) {
+                return Err(StoreError::Full);
+            }
+        }
+    }
 
     /// Sweeps one shard after another until one of them has freed a place; false if none did.
     fn make_room(
@@ -115,7 +150,7 @@ impl fmt::Debug for MemoryStore {
         f.debug_struct("MemoryStore")
             .field("flows", &self.shared.flows)
             .field("sessions_with_elevations", &self.shared.holders)
-            .field("users_with_starts", &self.starts.users())
+            .field("users", &self.shared.users.remembered())
             .finish_non_exhaustive()
     }
 }
@@ -140,8 +175,8 @@ impl Store for MemoryStore {
             let outcome = self.shards.of(&session).open(new, now, &self.shared);
             new = match outcome {
                 Ok(opened) => return Ok(opened),
-                Err((_, NoRoom::InSession)) => return Err(StoreError::Full),
-                Err((new, NoRoom::InStore)) => new,
+                Err((_, NoRoom::ForUser)) => return Err(StoreError::Full),
+                Err((new, NoRoom::ForFlow)) => new,
             };
             if !self.make_room(&self.shared.flows, now, Shard::drop_ended_flows) {
                 return Err(StoreError::Full);
@@ -157,22 +192,24 @@ impl Store for MemoryStore {
         Ok(self.shards.of(session).flow(session, id))
     }
 
+    async fn reload(&self, record: &FlowRecord) -> Result<Option<FlowRecord>, StoreError> {
+        let session = &record.binding.session;
+        let found = self.shards.of(session).flow(session, &record.id);
+        Ok(found.or_else(|| {
+            self.elsewhere(&record.id, |session| self.shards.of(session).flow(session, &record.id))?
+        }))
+    }
+
     async fn swap(
         &self,
         next: FlowRecord,
         grant: Option<Elevation>,
         now: Timestamp,
     ) -> Result<Swap, StoreError> {
-        loop {
-            let mut shard = self.shards.of(&next.binding.session);
-            let outcome = shard.swap(&next, grant.as_ref(), now, &self.shared);
-            drop(shard);
-            if let Some(swap) = outcome {
-                return Ok(swap);
-            }
-            if !self.make_room(&self.shared.holders, now, Shard::drop_useless_elevations) {
-                return Err(StoreError::Full);
-            }
+        let swap_in = |session: &SessionKey| self.swap_in(session, &next, grant.as_ref(), now);
+        match swap_in(&next.binding.session)? {
+            Swap::Gone => self.elsewhere(&next.id, swap_in).unwrap_or(Ok(Swap::Gone)),
+            swap @ (Swap::Done | Swap::Conflict) => Ok(swap),
         }
     }
 
@@ -190,11 +227,11 @@ impl Store for MemoryStore {
         ticket: &StartTicket,
         now: Timestamp,
     ) -> Result<Admission, StoreError> {
-        self.starts.admit(ticket, now).ok_or(StoreError::Full)
+        self.shared.users.admit(ticket, now).ok_or(StoreError::Full)
     }
 
     async fn release_start(&self, ticket: &StartTicket) -> Result<(), StoreError> {
-        self.starts.release(ticket);
+        self.shared.users.release(ticket);
         Ok(())
     }
 
@@ -204,10 +241,50 @@ impl Store for MemoryStore {
     }
 
     async fn revoke_user(&self, auth_id: &str) -> Result<(), StoreError> {
+        // What moved from a shard that is still to come to one that was done would be spared.
+        let _standing = self.shared.moved.stand_still();
         for mut shard in self.shards.iter() {
             shard.revoke_user(auth_id, &self.shared);
         }
         Ok(())
+    }
+
+    async fn revoke_before(
+        &self,
+        auth_id: Option<&str>,
+        before: Timestamp,
+    ) -> Result<(), StoreError> {
+        let _standing = self.shared.moved.stand_still();
+        for mut shard in self.shards.iter() {
+            shard.revoke_before(auth_id, before, &self.shared);
+        }
+        Ok(())
+    }
+
+    async fn rebind(
+        &self,
+        from: &SessionKey,
+        to: &SessionKey,
+        auth_id: &str,
+    ) -> Result<(), StoreError> {
+        if from == to {
+            return Ok(());
+        }
+        // Nobody else ever locks two shards, so in which order makes no difference.
+        let _alone = self.shared.moved.stand_still();
+        let mut shard = self.shards.of(from);
+        let leaving = shard.leave(from, auth_id, &self.shared);
+        if self.shards.are_together(from, to) {
+            shard.arrive(to, auth_id, leaving, &self.shared);
+        } else {
+            self.shards.of(to).arrive(to, auth_id, leaving, &self.shared);
+        }
+        Ok(())
+    }
+
+    async fn refusals(&self, auth_id: &str, since: Timestamp) -> Result<u32, StoreError> {
+        let counted = self.shared.users.refusals(auth_id, since);
+        Ok(u32::try_from(counted).unwrap_or(u32::MAX))
     }
 }
 

@@ -1,8 +1,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::super::{FLOWS_PER_SESSION, FlowRecord, Opened, RETENTION, Swap};
+use super::super::{Binding, FLOWS_PER_SESSION, FlowRecord, Opened, RETENTION, Swap};
 use super::key_hash::KeyHash;
+use super::users::NoFlow;
 use super::{Shared, is_sweep_due};
 use crate::flow::FlowId;
 use crate::{Elevation, Elevations, Requirement, SessionKey, Timestamp};
@@ -30,10 +31,19 @@ struct Session {
 
 pub(super) struct Kept {
     record: FlowRecord,
+    opened_at: Timestamp,
     /// When it is over if nothing changes it.
     ends_at: Timestamp,
     /// A flow brings one elevation, even if that one is gone.
     granted: bool,
+    /// It has been rebound to the session that it is in.
+    moved: bool,
+}
+
+/// What one session leaves to another.
+pub(super) struct Leaving {
+    flows: Vec<Kept>,
+    held: Option<Held>,
 }
 
 struct Held {
@@ -45,10 +55,10 @@ struct Held {
 /// What there is no room for.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum NoRoom {
-    /// The session has all the live flows it can have.
-    InSession,
+    /// All users that can be are remembered.
+    ForUser,
     /// All places are taken.
-    InStore,
+    ForFlow,
 }
 
 impl Default for Shard {
@@ -72,20 +82,31 @@ impl Shard {
     ) -> Result<Opened, (FlowRecord, NoRoom)> {
         self.sweep_if_due(now, shared);
         let key = new.binding.session;
+        let mut login = new.id;
         if let Some(session) = self.sessions.get_mut(&key) {
-            let same =
-                |kept: &&Kept| kept.is_live(now) && kept.record.binding.is_same_as(&new.binding);
-            if let Some(kept) = session.flows.iter().find(same) {
+            let same = |kept: &&Kept| kept.record.binding.is_same_as(&new.binding);
+            let mut alike = session.flows.iter().filter(same);
+            if let Some(kept) = alike.clone().find(|kept| kept.is_live(now)) {
                 return Ok(Opened::Joined(kept.record.clone()));
             }
+            login = alike.next_back().and_then(|last| last.record.binding.login).unwrap_or(login);
             if session.flows.len() >= FLOWS_PER_SESSION && !session.drop_oldest_ended(now, shared) {
-                return Err((new, NoRoom::InSession));
+                return Ok(Opened::TooMany { until: session.first_end() });
             }
         }
-        if !shared.flows.take() {
-            return Err((new, NoRoom::InStore));
+        let (auth_id, ends_at) = (Arc::clone(&new.binding.auth_id), end_of(&new));
+        match shared.users.open(&auth_id, new.id, ends_at, now) {
+            Ok(()) => {}
+            Err(NoFlow::TooMany { until }) => return Ok(Opened::TooMany { until }),
+            Err(NoFlow::NoRoom) => return Err((new, NoRoom::ForUser)),
         }
-        let kept = Kept::new(new.clone());
+        if !shared.flows.take() {
+            shared.users.close(&auth_id, &new.id);
+            return Err((new, NoRoom::ForFlow));
+        }
+        let mut new = new;
+        Arc::make_mut(&mut new.binding).login = Some(login);
+        let kept = Kept::new(new.clone(), now);
         self.first_flow_ends = self.first_flow_ends.min(kept.droppable_from());
         let flows = &mut self.sessions.entry(key).or_default().flows;
         // Most sessions have one flow at a time; growing by more would waste more than it saves.
@@ -102,13 +123,14 @@ impl Shard {
     /// None, and nothing done, if there is no room for the first elevation of a session.
     pub(super) fn swap(
         &mut self,
+        key: &SessionKey,
         next: &FlowRecord,
         grant: Option<&Elevation>,
         now: Timestamp,
         shared: &Shared,
     ) -> Option<Swap> {
         self.sweep_if_due(now, shared);
-        let Some(session) = self.sessions.get_mut(&next.binding.session) else {
+        let Some(session) = self.sessions.get_mut(key) else {
             return Some(Swap::Gone);
         };
         let Session { flows, held } = session;
@@ -133,11 +155,11 @@ impl Shard {
             elevations.grant(elevation.clone());
             let new = Held::new(&elevations);
             self.first_elevations_end = self.first_elevations_end.min(new.ends_at);
-            shared.index.publish(next.binding.session, Arc::clone(&new.elevations));
+            shared.index.publish(*key, Arc::clone(&new.elevations));
             *held = Some(new);
             kept.granted = true;
         }
-        kept.replace(next);
+        kept.replace(next, now, shared);
         self.first_flow_ends = self.first_flow_ends.min(kept.droppable_from());
         Some(Swap::Done)
     }
@@ -172,6 +194,68 @@ impl Shard {
             session.revoke(key, shared, |owner| owner == auth_id);
             session.has_anything()
         });
+    }
+
+    pub(super) fn revoke_before(
+        &mut self,
+        auth_id: Option<&str>,
+        before: Timestamp,
+        shared: &Shared,
+    ) {
+        let is_owner = |owner: &str| auth_id.is_none_or(|auth_id| owner == auth_id);
+        self.sessions.retain(|key, session| {
+            session.drop_flows(shared, |kept| {
+                kept.opened_at < before && is_owner(&kept.record.binding.auth_id)
+            });
+            session.drop_elevations_before(key, shared, before, is_owner);
+            session.has_anything()
+        });
+    }
+
+    /// Takes everything of `auth_id` out of the session, and drops the rest.
+    pub(super) fn leave(&mut self, key: &SessionKey, auth_id: &str, shared: &Shared) -> Leaving {
+        let Some(mut session) = self.sessions.remove(key) else {
+            return Leaving { flows: Vec::new(), held: None };
+        };
+        session.revoke(key, shared, |owner| owner != auth_id);
+        shared.index.withdraw(key);
+        Leaving { flows: session.flows, held: session.held }
+    }
+
+    /// Adds what has left another session to this one, and drops what is not of `auth_id`.
+    pub(super) fn arrive(
+        &mut self,
+        key: &SessionKey,
+        auth_id: &str,
+        leaving: Leaving,
+        shared: &Shared,
+    ) {
+        let mut session = self.sessions.remove(key).unwrap_or_default();
+        session.revoke(key, shared, |owner| owner != auth_id);
+        for mut kept in leaving.flows {
+            Binding::rebind(&mut kept.record.binding, *key);
+            kept.moved = true;
+            shared.moved.insert(kept.record.id, *key);
+            self.first_flow_ends = self.first_flow_ends.min(kept.droppable_from());
+            session.flows.push(kept);
+        }
+        session.flows.sort_by_key(|kept| kept.opened_at);
+        session.flows.shrink_to_fit();
+        if let Some(arriving) = leaving.held {
+            let held = match session.held.take() {
+                None => arriving,
+                Some(held) => {
+                    shared.holders.give_back(1);
+                    held.merge(&arriving)
+                }
+            };
+            self.first_elevations_end = self.first_elevations_end.min(held.ends_at);
+            shared.index.publish(*key, Arc::clone(&held.elevations));
+            session.held = Some(held);
+        }
+        if session.has_anything() {
+            self.sessions.insert(*key, session);
+        }
     }
 
     /// Drops the flows that have ended, even those that could still be asked about.
@@ -231,20 +315,52 @@ impl Session {
     fn drop_oldest_ended(&mut self, now: Timestamp, shared: &Shared) -> bool {
         let oldest = self.flows.iter().position(|kept| !kept.is_live(now));
         if let Some(oldest) = oldest {
-            self.flows.remove(oldest);
-            shared.flows.give_back(1);
+            self.flows.remove(oldest).drop_from(shared);
         }
         oldest.is_some()
     }
 
+    fn first_end(&self) -> Timestamp {
+        self.flows.iter().map(|kept| kept.ends_at).min().unwrap_or(EVER)
+    }
+
     fn drop_flows(&mut self, shared: &Shared, dispensable: impl Fn(&Kept) -> bool) {
         let before = self.flows.len();
-        self.flows.retain(|kept| !dispensable(kept));
-        let dropped = before.saturating_sub(self.flows.len());
-        if dropped > 0 {
+        self.flows.retain(|kept| {
+            let is_kept = !dispensable(kept);
+            if !is_kept {
+                kept.drop_from(shared);
+            }
+            is_kept
+        });
+        if self.flows.len() < before {
             // Elevations outlive their flows by far, and so would the space.
             self.flows.shrink_to_fit();
-            shared.flows.give_back(dropped);
+        }
+    }
+
+    fn drop_elevations_before(
+        &mut self,
+        key: &SessionKey,
+        shared: &Shared,
+        before: Timestamp,
+        is_owner: impl Fn(&str) -> bool,
+    ) {
+        let Some(held) = self.held.as_ref().filter(|held| is_owner(held.elevations.auth_id()))
+        else {
+            return;
+        };
+        let list = held.elevations.list();
+        let kept = || list.iter().filter(|elevation| elevation.authenticated_at() >= before);
+        let count = kept().count();
+        if count == 0 {
+            self.drop_elevations(key, shared);
+        } else if count < list.len() {
+            let mut elevations = Elevations::none(held.elevations.auth_id().into());
+            kept().for_each(|elevation| elevations.grant(elevation.clone()));
+            let held = Held::new(&elevations);
+            shared.index.publish(*key, Arc::clone(&held.elevations));
+            self.held = Some(held);
         }
     }
 
@@ -257,15 +373,37 @@ impl Session {
 }
 
 impl Kept {
-    pub(super) fn new(record: FlowRecord) -> Self {
+    pub(super) fn new(record: FlowRecord, opened_at: Timestamp) -> Self {
         let ends_at = end_of(&record);
-        Self { record, ends_at, granted: false }
+        Self { record, opened_at, ends_at, granted: false, moved: false }
     }
 
-    fn replace(&mut self, next: &FlowRecord) {
+    fn replace(&mut self, next: &FlowRecord, now: Timestamp, shared: &Shared) {
+        let (was_over, ended_at) = (self.record.flow.is_over(), self.ends_at);
         self.record.version = next.version;
         self.record.flow = next.flow.clone();
         self.ends_at = end_of(next);
+        let auth_id = &self.record.binding.auth_id;
+        match next.flow.refused_at() {
+            Some(at) if !was_over => shared.users.refuse(auth_id, at, now),
+            _ => {}
+        }
+        if next.flow.is_over() {
+            shared.users.close(auth_id, &next.id);
+        } else if self.ends_at != ended_at {
+            shared.users.prolong(auth_id, &next.id, self.ends_at);
+        }
+    }
+
+    /// Gives back all that a flow takes outside of its session.
+    fn drop_from(&self, shared: &Shared) {
+        shared.flows.give_back(1);
+        if !self.record.flow.is_over() {
+            shared.users.close(&self.record.binding.auth_id, &self.record.id);
+        }
+        if self.moved {
+            shared.moved.remove(&self.record.id);
+        }
     }
 
     /// The same as [`FlowRecord::is_live`], without a copy.
@@ -289,6 +427,15 @@ impl Held {
         let ends_at = times.max().unwrap_or(EVER).after(Requirement::LONGEST_MAX_AGE);
         // A copy has no room to spare; what was added to has, for three more.
         Self { elevations: Arc::new(elevations.clone()), ends_at }
+    }
+
+    /// Both; of two for one scope the later, so that a spent one stays so.
+    fn merge(&self, other: &Self) -> Self {
+        let mut both: Vec<_> = [self, other].iter().flat_map(|it| it.elevations.list()).collect();
+        both.sort_by_key(|elevation| elevation.authenticated_at());
+        let mut elevations = Elevations::none(self.elevations.auth_id().into());
+        both.into_iter().for_each(|elevation| elevations.grant(elevation.clone()));
+        Self::new(&elevations)
     }
 }
 

@@ -24,6 +24,12 @@ impl<T> Sharded<T> {
         self.at(self.hasher.hash_one(key) as usize)
     }
 
+    /// Whether `one` and `other` belong to the same part.
+    pub(super) fn are_together<K: Hash + ?Sized>(&self, one: &K, other: &K) -> bool {
+        let [one, other] = [one, other].map(|key| self.hasher.hash_one(key) & 63);
+        one == other
+    }
+
     /// All parts, each locked when it is reached.
     pub(super) fn iter(&self) -> impl Iterator<Item = MutexGuard<'_, T>> {
         self.shards.iter().map(lock)

@@ -49,7 +49,8 @@ async fn a_store_without_room_for_an_elevation_refuses_and_swaps_nothing() {
     let (next, grant) = approved(&flow, NOW);
     let refused = store.swap(next.clone(), Some(grant.clone()), NOW).await;
     assert!(matches!(refused, Err(StoreError::Full)));
-    assert_eq!(store.flow(&flow.binding.session, &flow.id).await.unwrap(), Some(flow.clone()));
+    let kept = store.flow(&flow.binding.session, &flow.id).await.unwrap();
+    assert_eq!(kept.map(|kept| (kept.version, kept.flow)), Some((0, flow.flow.clone())));
     assert_eq!(store.elevations(&flow.binding.session).await.unwrap(), None);
 
     // A session that has some gets more, and what is held is still good.
@@ -108,7 +109,7 @@ async fn what_has_run_out_is_swept_by_later_writes() {
     assert_eq!((store.shared.flows.taken(), store.shared.holders.taken()), (0, 0));
     assert_eq!(store.elevations(&SessionKey::of("session 7")).await.unwrap(), None);
     // The writers'.
-    assert_eq!(store.starts.users(), 1000);
+    assert_eq!(store.shared.users.remembered(), 1000);
 }
 
 #[tokio::test]
@@ -150,7 +151,7 @@ async fn debug_tells_how_full_it_is_and_nothing_else() {
     let text = format!("{store:?}");
     assert_eq!(
         text,
-        "MemoryStore { flows: 1 of 7, sessions_with_elevations: 1 of 70, users_with_starts: 0, .. }"
+        "MemoryStore { flows: 1 of 7, sessions_with_elevations: 1 of 70, users: 0, .. }"
     );
 }
 
@@ -168,7 +169,7 @@ fn what_is_kept_agrees_with_its_flow() {
     let authenticated = submitted.next(step(&submitted, authenticated, NOW));
     let over = cancelled(&started);
     for flow in [opened, begun, started, polling, authenticated, over] {
-        let kept = shard::Kept::new(flow.clone());
+        let kept = shard::Kept::new(flow.clone(), NOW);
         for seconds in 0..2000 {
             for now in [NOW.after(Duration::from_secs(seconds)), EARLIER] {
                 assert_eq!(kept.is_live(now), flow.is_live(now), "{flow:?} at {now:?}");
@@ -192,7 +193,7 @@ async fn write_everywhere(store: &MemoryStore, now: Timestamp) {
 
 async fn elevate(store: &MemoryStore, session: &str, now: Timestamp) -> (FlowRecord, Elevation) {
     let flow = flow_of(session, now);
-    assert_eq!(store.open(flow.clone(), now).await.unwrap(), Opened::New(flow.clone()));
+    let Opened::New(flow) = store.open(flow, now).await.unwrap() else { panic!("it is new") };
     let (next, grant) = approved(&flow, now);
     assert_eq!(store.swap(next.clone(), Some(grant.clone()), now).await.unwrap(), Swap::Done);
     (next, grant)
