@@ -25,7 +25,8 @@ impl Engine {
     ) -> Result<Admitted, Refusal> {
         let format = client.format;
         let admitted = self.decide(&identity, client, &requirement).await;
-        admitted.map_err(|details| details.requirement(requirement).refuse(format))
+        let bearer = self.bearer.clone();
+        admitted.map_err(|details| details.requirement(requirement).bearer(bearer).refuse(format))
     }
 
     async fn decide(

@@ -7,6 +7,7 @@ use super::Gate;
 use super::client::TrustedOrigins;
 use super::engine::Engine;
 use super::hub::Hub;
+use crate::refusal::AcrValues;
 use crate::{Authority, Clock, MemoryStore, Method, Store, SystemClock};
 
 /// Puts a [`Gate`] together.
@@ -19,6 +20,7 @@ pub struct GateBuilder {
     prefix: String,
     trusted: Vec<Box<str>>,
     default_method: Method,
+    bearer: Option<String>,
 }
 
 /// A setting that makes no sense.
@@ -41,6 +43,15 @@ pub enum BuildError {
         /// What was set.
         origin: String,
     },
+    /// The authentication contexts for OAuth clients are none.
+    #[error(
+        "the acr_values {acr_values:?} have to be values of visible ASCII, without quotes and \
+         backslashes, and one space between any two"
+    )]
+    AcrValues {
+        /// What was set.
+        acr_values: String,
+    },
 }
 
 impl GateBuilder {
@@ -52,6 +63,7 @@ impl GateBuilder {
             prefix: "/step-up".to_owned(),
             trusted: Vec::new(),
             default_method: Method::Passwordless,
+            bearer: None,
         }
     }
 
@@ -86,11 +98,23 @@ impl GateBuilder {
         self
     }
 
+    /// Challenges OAuth clients too: a 401 that asks for a proof then has a second
+    /// `WWW-Authenticate`, `Bearer` with `acr_values` and `max_age` (RFC 9470, section 3).
+    ///
+    /// `acr_values` are what your authorization server calls such a proof, the best first, with one
+    /// space between any two. It is for clients that know nothing of flows: the app still has to take
+    /// what the token says for a proof, in its policy. A gRPC client is sent no challenge, and a
+    /// reason that is [final](crate::refusal::Reason::is_final) has none of this kind.
+    pub fn bearer(mut self, acr_values: &str) -> Self {
+        self.bearer = Some(acr_values.to_owned());
+        self
+    }
+
     /// The gate.
     ///
     /// # Errors
     ///
-    /// [`BuildError`] if the prefix is no path or a trusted origin is none.
+    /// [`BuildError`] if the prefix is no path, a trusted origin is none, or `acr_values` are none.
     pub fn build(self) -> Result<Gate, BuildError> {
         if !is_prefix(&self.prefix) {
             return Err(BuildError::Prefix { prefix: self.prefix });
@@ -98,6 +122,13 @@ impl GateBuilder {
         if let Some(origin) = self.trusted.iter().find(|origin| !is_origin(origin)) {
             return Err(BuildError::TrustedOrigin { origin: origin.to_string() });
         }
+        let bearer = match self.bearer {
+            Some(text) => match AcrValues::parse(&text) {
+                Some(acr_values) => Some(acr_values),
+                None => return Err(BuildError::AcrValues { acr_values: text }),
+            },
+            None => None,
+        };
         Ok(Gate(Arc::new(Engine {
             authority: self.authority,
             store: self.store.unwrap_or_else(|| Box::new(MemoryStore::default())),
@@ -105,6 +136,7 @@ impl GateBuilder {
             prefix: self.prefix.into(),
             trusted: TrustedOrigins(self.trusted),
             default_method: self.default_method,
+            bearer,
             hub: Hub::default(),
             closing: watch::Sender::new(false),
             holds: Semaphore::new(MOST_HELD),

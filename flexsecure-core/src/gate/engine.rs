@@ -6,6 +6,7 @@ use tokio::sync::{Semaphore, watch};
 use super::client::TrustedOrigins;
 use super::hub::Hub;
 use crate::flow::{Cx, Effect, Flow, Illegal, Input, Objection};
+use crate::refusal::AcrValues;
 use crate::store::{FlowRecord, Store, StoreError, Swap};
 use crate::{Authority, Clock, Elevation, Method, Timestamp};
 
@@ -18,6 +19,7 @@ pub(super) struct Engine {
     pub(super) prefix: Box<str>,
     pub(super) trusted: TrustedOrigins,
     pub(super) default_method: Method,
+    pub(super) bearer: Option<AcrValues>,
     pub(super) hub: Hub,
     pub(super) closing: watch::Sender<bool>,
     /// Places for requests that are held.

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{Answer, Format, Problem, Reason, Refusal, challenge, flow_page, grpc};
+use super::{AcrValues, Answer, Format, Problem, Reason, Refusal, challenge, flow_page, grpc};
 use crate::flow::{Flow, FlowId};
 use crate::store::FlowRecord;
 use crate::time::seconds_rounded_up;
@@ -22,6 +22,7 @@ struct Contents {
     attempts_left: Option<u8>,
     retry_after: Option<Duration>,
     allow: Option<&'static str>,
+    bearer: Option<AcrValues>,
     leads_there: bool,
 }
 
@@ -34,6 +35,7 @@ impl Details {
             attempts_left: None,
             retry_after: None,
             allow: None,
+            bearer: None,
             leads_there: false,
         }))
     }
@@ -63,6 +65,12 @@ impl Details {
         self
     }
 
+    /// Challenges OAuth clients too.
+    pub(crate) fn bearer(mut self, acr_values: Option<AcrValues>) -> Self {
+        self.0.bearer = acr_values;
+        self
+    }
+
     /// Sends a browser to the flow's page instead of showing it in the place of another.
     pub(crate) fn lead_there(mut self) -> Self {
         self.0.leads_there = true;
@@ -82,12 +90,18 @@ impl Details {
 
 impl Contents {
     fn grpc(&self) -> Answer {
-        grpc::trailers_only(self.problem, &self.problem_json(), self.flow_id())
+        let body = self.body();
+        let info = grpc::ErrorInfo {
+            reason: body.reason.unwrap_or(self.problem.name()),
+            metadata: body.metadata(),
+            retry_after: self.retry_after.map(seconds_rounded_up),
+        };
+        grpc::trailers_only(self.problem, &to_json(&body), self.flow_id(), &info)
     }
 
     fn json(&self) -> Answer {
-        let answer =
-            Answer::new(self.problem.status(), "application/problem+json", self.problem_json());
+        let body = to_json(&self.body());
+        let answer = Answer::new(self.problem.status(), "application/problem+json", body);
         self.with_challenge(answer)
     }
 
@@ -100,11 +114,15 @@ impl Contents {
         self.with_challenge(answer)
     }
 
-    fn with_challenge(&self, answer: Answer) -> Answer {
-        match challenge::www_authenticate(self.problem, self.requirement.as_ref(), self.flow_id()) {
-            Some(challenge) => answer.with_header("www-authenticate", challenge),
-            None => answer,
+    fn with_challenge(&self, mut answer: Answer) -> Answer {
+        let requirement = self.requirement.as_ref();
+        let flexsecure = challenge::flexsecure(self.problem, requirement, self.flow_id());
+        let bearer = self.bearer.as_ref();
+        let bearer = bearer.and_then(|acr| challenge::bearer(self.problem, requirement, acr));
+        for challenge in flexsecure.into_iter().chain(bearer) {
+            answer = answer.with_header("www-authenticate", challenge);
         }
+        answer
     }
 
     fn with_common_headers(&self, mut answer: Answer) -> Answer {
@@ -121,10 +139,10 @@ impl Contents {
         self.flow.as_ref().map(|flow| flow.id)
     }
 
-    fn problem_json(&self) -> String {
+    fn body(&self) -> Body<'_> {
         let requirement = self.requirement.as_ref();
         let reason = self.problem.reason();
-        to_json(&Body {
+        Body {
             r#type: format!("urn:flexsecure:problem:{}", self.problem.name()),
             title: self.problem.title(),
             status: self.problem.status(),
@@ -137,7 +155,7 @@ impl Contents {
                 .map(|operation| operation.text()),
             attempts_left: self.attempts_left,
             flow: self.flow.as_ref(),
-        })
+        }
     }
 }
 
@@ -160,6 +178,31 @@ struct Body<'a> {
     attempts_left: Option<u8>,
     #[serde(skip_serializing_if = "Option::is_none")]
     flow: Option<&'a FlowObject>,
+}
+
+impl Body<'_> {
+    /// The same without its nesting, as texts; what it is in general is left to the rest of a status.
+    fn metadata(&self) -> Vec<(&'static str, String)> {
+        let (flow, text) = (self.flow, |text: &str| text.to_owned());
+        let attempts_left = self.attempts_left.or(flow.and_then(|flow| flow.attempts_left));
+        let entries = [
+            ("type", Some(self.r#type.clone())),
+            ("detail", Some(text(self.detail))),
+            ("system", self.system.map(text)),
+            ("max_age", self.max_age.map(|age| age.to_string())),
+            ("operation", self.operation.map(text)),
+            ("flow", flow.map(|flow| flow.id.to_string())),
+            ("url", flow.map(|flow| flow.url.clone())),
+            ("state", flow.map(|flow| text(flow.state))),
+            ("method", flow.and_then(|flow| flow.method).map(text)),
+            ("match", flow.and_then(|flow| flow.match_number.clone())),
+            ("expires_in", flow.and_then(|flow| flow.expires_in).map(|left| left.to_string())),
+            ("interval", flow.and_then(|flow| flow.interval).map(|interval| interval.to_string())),
+            ("attempts_left", attempts_left.map(|left| left.to_string())),
+            ("over", flow.and_then(|flow| flow.over).map(text)),
+        ];
+        entries.into_iter().filter_map(|(key, value)| Some((key, value?))).collect()
+    }
 }
 
 /// A flow as a client sees it; fields that do not apply are absent.

@@ -12,13 +12,15 @@ use std::fmt;
 
 use bytes::Bytes;
 
+pub(crate) use self::challenge::AcrValues;
 pub(crate) use self::details::{Details, FlowObject};
 pub(crate) use self::page::{STYLE_SHEET, flow_page};
 pub use self::problem::{Problem, Reason};
 
 /// A finished answer: status, headers and body.
 ///
-/// Header names are in lower case; names and values are valid as they stand.
+/// Header names are in lower case; names and values are valid as they stand. A name may be there more
+/// than once: an adapter appends each.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Answer {
     status: u16,
@@ -31,12 +33,17 @@ impl Answer {
         let headers = vec![
             ("content-type", content_type.to_owned()),
             ("cache-control", "no-store".to_owned()),
+            ("vary", VARY.to_owned()),
         ];
         Self { status, headers, body: body.into() }
     }
 
     pub(crate) fn see_other(location: String) -> Self {
-        let headers = vec![("location", location), ("cache-control", "no-store".to_owned())];
+        let headers = vec![
+            ("location", location),
+            ("cache-control", "no-store".to_owned()),
+            ("vary", VARY.to_owned()),
+        ];
         Self { status: 303, headers, body: Bytes::new() }
     }
 
@@ -116,3 +123,9 @@ pub(crate) enum Format {
     /// A trailers-only gRPC response.
     Grpc,
 }
+
+/// What an answer depends on besides method, host and path, for caches that keep what they are told
+/// not to: who asks, in which form they want it, whether another site or a prefetch made their browser
+/// ask, and what they ask of the gate itself. A login by any other header is the app's to add.
+pub(crate) const VARY: &str = "Accept, Authorization, Content-Type, Cookie, FlexSecure-Pin, Origin, \
+     Prefer, Purpose, Sec-Fetch-Mode, Sec-Fetch-Site, Sec-Purpose, X-Moz";

@@ -180,6 +180,12 @@ impl Reason {
         }
     }
 
+    /// Whether repeating the request changes nothing, whatever proof is given first.
+    #[must_use]
+    pub const fn is_final(self) -> bool {
+        matches!(self, Self::Refused | Self::NoMethod | Self::Loop)
+    }
+
     const fn detail(self) -> &'static str {
         match self {
             Self::Missing => "Prove who you are, then repeat the request.",

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::{Details, Format, Problem, Reason};
+use super::{AcrValues, Details, Format, Problem, Reason};
 use crate::flow::{FlowId, Over};
 use crate::refusal::FlowObject;
 use crate::store::{Binding, FlowRecord};
@@ -8,11 +8,11 @@ use crate::{Flow, Identity, Method, Operation, Requirement, Timestamp};
 
 const NOW: Timestamp = Timestamp::from_millis(1_000_000);
 
-fn requirement(text: &str) -> Requirement {
+pub(super) fn requirement(text: &str) -> Requirement {
     Requirement::system("bank").within(Duration::from_secs(300)).operation(Operation::new(text))
 }
 
-fn flow(requirement: &Requirement) -> FlowObject {
+pub(super) fn flow(requirement: &Requirement) -> FlowObject {
     let identity = Identity::new("alice", "session");
     let binding =
         Binding::new(*identity.session(), identity.shared_auth_id(), requirement.scope().clone());
@@ -25,7 +25,7 @@ fn flow(requirement: &Requirement) -> FlowObject {
     FlowObject::new(&record, "/step-up", NOW)
 }
 
-fn refusal(text: &str, format: Format) -> super::Refusal {
+pub(super) fn refusal(text: &str, format: Format) -> super::Refusal {
     let requirement = requirement(text);
     let flow = flow(&requirement);
     Details::of(Problem::StepUpRequired(Reason::Missing))
@@ -34,7 +34,7 @@ fn refusal(text: &str, format: Format) -> super::Refusal {
         .refuse(format)
 }
 
-fn header<'a>(refusal: &'a super::Refusal, name: &str) -> Option<&'a str> {
+pub(super) fn header<'a>(refusal: &'a super::Refusal, name: &str) -> Option<&'a str> {
     let headers = refusal.answer().headers();
     headers.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str())
 }
@@ -98,6 +98,43 @@ fn a_refusal_for_grpc_is_in_the_trailers_alone() {
     assert_eq!(problem["operation"], "Überweisung");
 }
 
+/// T52: no cache takes the answer to one request for that to another.
+#[test]
+fn every_answer_says_what_it_depends_on() {
+    let expected = "Accept, Authorization, Content-Type, Cookie, FlexSecure-Pin, Origin, Prefer, \
+                    Purpose, Sec-Fetch-Mode, Sec-Fetch-Site, Sec-Purpose, X-Moz";
+    let flow = flow(&requirement("Transfer"));
+    let led = Details::of(Problem::StepUpRequired(Reason::Missing)).flow(flow.clone()).lead_there();
+    let led = led.refuse(Format::Html).into_answer();
+    assert_eq!(led.status(), 303);
+    let refused = [Format::Json, Format::Html, Format::Grpc].map(|format| refusal("", format));
+    for answer in
+        refused.map(super::Refusal::into_answer).into_iter().chain([flow.to_answer(), led])
+    {
+        let headers = answer.headers().iter();
+        let vary: Vec<_> = headers.filter(|(name, _)| *name == "vary").collect();
+        assert_eq!(vary, [&("vary", expected.to_owned())]);
+    }
+}
+
+/// RFC 9110, section 11.6.1, allows a header for each challenge.
+#[test]
+fn a_client_of_oauth_is_challenged_beside_the_others() {
+    for format in [Format::Json, Format::Html] {
+        let details = Details::of(Problem::StepUpRequired(Reason::Stale));
+        let details = details.requirement(requirement("Transfer"));
+        let refusal = details.bearer(AcrValues::parse("phr phrh")).refuse(format);
+        let headers = refusal.answer().headers().iter();
+        let challenges: Vec<_> = headers
+            .filter(|(name, _)| *name == "www-authenticate")
+            .map(|(_, value)| value.split_once(' ').unwrap())
+            .collect();
+        let [(own, _), (bearer, parameters)] = *challenges else { panic!("{challenges:?}") };
+        assert_eq!((own, bearer), ("FlexSecure", "Bearer"));
+        assert!(parameters.ends_with(", acr_values=\"phr phrh\", max_age=\"300\""), "{parameters}");
+    }
+}
+
 /// T41: a page that could be framed, or run a script, could be made to approve.
 #[test]
 fn a_page_runs_no_script_and_sits_in_no_frame() {
@@ -137,6 +174,7 @@ fn a_reason_that_no_proof_helps_says_not_to_repeat() {
     for (reason, word, can_be_repeated) in reasons {
         let detail = Problem::StepUpRequired(reason).detail();
         assert_eq!(reason.as_str(), word);
+        assert_eq!(reason.is_final(), !can_be_repeated, "{word}");
         assert_eq!(!detail.contains("do not repeat"), can_be_repeated, "{word}: {detail}");
         assert!(detail.contains("repeat the request"), "{word}: {detail}");
     }

@@ -1,3 +1,5 @@
+#[cfg(feature = "test-util")]
+mod builder;
 mod client;
 #[cfg(feature = "test-util")]
 mod endpoints;
