@@ -78,7 +78,7 @@ fn is_prefetch(request: &dyn RequestView) -> bool {
 
 /// The form that the client understands best: a page only where it says so.
 pub(crate) fn format(request: &dyn RequestView) -> Format {
-    if request.header("content-type").is_some_and(|kind| kind.starts_with("application/grpc")) {
+    if request.header("content-type").is_some_and(is_grpc) {
         return Format::Grpc;
     }
     let accept = request.header("accept").unwrap_or_default();
@@ -90,17 +90,22 @@ pub(crate) fn format(request: &dyn RequestView) -> Format {
     }
 }
 
+/// Whatever the messages are encoded in: `application/grpc+proto` is one, and so is gRPC-Web.
+fn is_grpc(content_type: &str) -> bool {
+    let family = content_type.get(..GRPC.len());
+    family.is_some_and(|family| family.eq_ignore_ascii_case(GRPC))
+}
+
 /// The quality that an `Accept` header gives to exactly `wanted`, in thousandths (RFC 9110, section
 /// 12.5.1); wildcards count for nothing.
 fn quality(accept: &str, wanted: &str) -> u16 {
-    accept
-        .split(',')
+    unquoted_split(accept, ',')
         .filter_map(|range| {
-            let mut parts = range.split(';').map(str::trim);
+            let mut parts = unquoted_split(range, ';').map(str::trim);
             let is_wanted = parts.next()?.eq_ignore_ascii_case(wanted);
             let quality = parts
-                .find_map(|parameter| parameter.strip_prefix("q="))
-                .map_or(Some(1.0), |value| value.parse::<f32>().ok())?;
+                .find_map(|parameter| parameter.split_once('=').filter(|(name, _)| is_weight(name)))
+                .map_or(Some(1.0), |(_, value)| value.parse::<f32>().ok())?;
             #[expect(
                 clippy::cast_possible_truncation,
                 clippy::cast_sign_loss,
@@ -112,15 +117,33 @@ fn quality(accept: &str, wanted: &str) -> u16 {
         .unwrap_or(0)
 }
 
-/// How long a client is willing to wait (RFC 7240, section 4.3), at most `longest`.
+fn is_weight(name: &str) -> bool {
+    name.eq_ignore_ascii_case("q")
+}
+
+/// How long a client is willing to wait (RFC 7240, section 4.3), at most `longest`; of two such
+/// preferences the first counts (section 2).
 pub(crate) fn wait(request: &dyn RequestView, longest: Duration) -> Duration {
     let preferred = request.header("prefer").unwrap_or_default();
-    preferred
-        .split([',', ';'])
-        .filter_map(|preference| preference.trim().split_once('='))
+    unquoted_split(preferred, ',')
+        .filter_map(|preference| unquoted_split(preference, ';').next()?.split_once('='))
         .find(|(name, _)| name.trim().eq_ignore_ascii_case("wait"))
         .and_then(|(_, seconds)| seconds.trim().trim_matches('"').parse().ok())
         .map_or(Duration::ZERO, |seconds| Duration::from_secs(seconds).min(longest))
+}
+
+/// The parts of `text` between separators that are in no quoted-string (RFC 9110, section 5.6.4).
+fn unquoted_split(text: &str, separator: char) -> impl Iterator<Item = &str> {
+    let (mut is_quoted, mut is_escaped) = (false, false);
+    text.split(move |c| {
+        let was_escaped = std::mem::take(&mut is_escaped);
+        match c {
+            '"' if !was_escaped => is_quoted = !is_quoted,
+            '\\' if is_quoted => is_escaped = !was_escaped,
+            _ => {}
+        }
+        c == separator && !is_quoted
+    })
 }
 
 fn is_safe(method: &str) -> bool {
@@ -138,6 +161,8 @@ fn own_path(path: &str) -> Option<Box<str>> {
 pub(crate) fn until(then: Timestamp, now: Timestamp) -> Duration {
     then.since(now).max(Duration::from_secs(1))
 }
+
+const GRPC: &str = "application/grpc";
 
 const LONGEST_PATH: usize = 2048;
 

@@ -1,10 +1,12 @@
 //! What the gate reads from a request: T40, T42 of the threat list, and content negotiation.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::PlainRequest;
 use crate::gate::client::{Client, TrustedOrigins, format, wait};
-use crate::refusal::Format;
+use crate::refusal::{Format, VARY};
+use crate::{PlainRequest, RequestView};
 
 type Pairs<'a> = &'a [(&'a str, &'a str)];
 
@@ -128,6 +130,13 @@ fn the_form_of_an_answer_follows_what_the_client_says() {
         (&[("accept", "text/html;q=NaN")], Format::Json),
         (&[("accept", "application/json;q=0.5, text/html;q=0.6")], Format::Html),
         (&[("accept", "application/json"), ("sec-fetch-mode", "navigate")], Format::Html),
+        (&[("accept", "text/html;Q=0.5, application/json;q=0.9")], Format::Json),
+        (&[("accept", "text/html ; level=1 ; q=0.5, application/json;q=0.4")], Format::Html),
+        (&[("accept", "a/b;c=\", text/html, \", application/json")], Format::Json),
+        (&[("accept", "a/b;c=\"\\\", text/html")], Format::Json),
+        (&[("accept", ", ,, text/html,")], Format::Html),
+        (&[("content-type", "Application/GRPC")], Format::Grpc),
+        (&[("content-type", "application/grp\u{e9}")], Format::Json),
         (&[("content-type", "application/grpc")], Format::Grpc),
         (&[("content-type", "application/grpc+proto"), ("accept", "text/html")], Format::Grpc),
     ];
@@ -135,6 +144,45 @@ fn the_form_of_an_answer_follows_what_the_client_says() {
         let request = PlainRequest { method: "GET", path: "/", headers };
         assert_eq!(format(&request), *expected, "{headers:?}");
     }
+}
+
+/// Notes which headers are looked at.
+struct Watched<'a> {
+    request: PlainRequest<'a>,
+    names: RefCell<BTreeSet<String>>,
+}
+
+impl RequestView for Watched<'_> {
+    fn method(&self) -> &str {
+        self.request.method
+    }
+
+    fn path(&self) -> &str {
+        self.request.path
+    }
+
+    fn header(&self, name: &str) -> Option<&str> {
+        self.names.borrow_mut().insert(name.to_owned());
+        self.request.header(name)
+    }
+}
+
+/// T52: what the gate looks at, an answer depends on; a login is by cookie or token.
+#[test]
+fn an_answer_varies_by_every_header_that_is_looked_at() {
+    let requests: &[Pairs<'_>] =
+        &[&[], &[("origin", "https://bank.example")], &[("sec-fetch-site", "cross-site")]];
+    let mut names = BTreeSet::from(["authorization".to_owned(), "cookie".to_owned()]);
+    for headers in requests {
+        let request = PlainRequest { method: "GET", path: "/", headers };
+        let watched = Watched { request, names: RefCell::default() };
+        let _ = Client::read(&watched, &TrustedOrigins::default());
+        names.append(&mut watched.names.into_inner());
+    }
+    // The host is part of what a cache looks an answer up by, and the user agent is passed on alone.
+    assert!(names.remove("host") && names.remove("user-agent"));
+    let listed: BTreeSet<_> = VARY.split(", ").map(str::to_ascii_lowercase).collect();
+    assert_eq!(listed, names);
 }
 
 #[test]
@@ -152,6 +200,13 @@ fn an_unusable_wait_is_none_and_a_longer_one_is_capped() {
         ("wait", 0),
         ("wait=", 0),
         ("await=5", 0),
+        ("wait=abc, wait=5", 0),
+        ("wait=6, wait=5", 6),
+        ("wait=8; strict", 8),
+        ("respond-async; wait=5", 0),
+        ("note=\"a, wait=5\"", 0),
+        ("note=\"a, \\\", wait=5\", wait=9", 9),
+        (", ,wait=4", 4),
         ("", 0),
     ] {
         let headers: Pairs<'_> = &[("prefer", prefer)];
