@@ -3,9 +3,15 @@
 #[cfg(test)]
 mod browser;
 #[cfg(test)]
+mod challenges;
+#[cfg(test)]
+mod cors;
+#[cfg(test)]
 mod extractors;
 #[cfg(test)]
 mod flows;
+#[cfg(test)]
+mod head;
 #[cfg(test)]
 mod login_bearer;
 #[cfg(test)]
@@ -18,3 +24,7 @@ mod placement;
 mod server;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod websocket;
+#[cfg(test)]
+mod wire;

@@ -114,7 +114,7 @@ async fn a_server_adds_no_headers_of_its_own() {
         let mut names: Vec<_> = lines.map(|line| line.split_once(':').unwrap().0).collect();
         names.sort_unstable();
         let mut expected =
-            vec!["cache-control", "connection", "content-length", "content-type", "date"];
+            vec!["cache-control", "connection", "content-length", "content-type", "date", "vary"];
         expected.extend(more);
         expected.sort_unstable();
         assert_eq!(names, expected, "{line}");

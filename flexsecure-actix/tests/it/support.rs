@@ -9,7 +9,7 @@ use actix_web::test::{TestRequest, init_service, read_body, read_body_json};
 use actix_web::{App, Error, HttpResponse, web};
 use flexsecure_actix::core::refusal::{Problem, Reason};
 use flexsecure_actix::core::test_util::ScriptedAuthority;
-use flexsecure_actix::{Gate, Identity, Requirement, StepUp};
+use flexsecure_actix::{Gate, Head, Identity, Requirement, StepUp};
 use serde_json::Value;
 
 pub(crate) const PIN: &str = "12345678";
@@ -37,17 +37,26 @@ pub(crate) fn step_up() -> StepUp {
 pub(crate) struct Vault(Arc<AtomicUsize>);
 
 impl Vault {
+    pub(crate) fn open(&self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+
     pub(crate) fn opened(&self) -> usize {
         self.0.load(Ordering::SeqCst)
     }
 
     pub(crate) fn handler(&self) -> impl Fn() -> std::future::Ready<&'static str> + Clone + use<> {
-        let Self(opened) = self.clone();
+        let vault = self.clone();
         move || {
-            opened.fetch_add(1, Ordering::SeqCst);
+            vault.open();
             std::future::ready("gold")
         }
     }
+}
+
+/// Everybody is alice.
+pub(crate) fn served_to_alice(_: Head<'_>) -> Option<Identity> {
+    Some(Identity::new("alice", "alice"))
 }
 
 pub(crate) fn bank() -> Requirement {
