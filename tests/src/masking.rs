@@ -1,5 +1,8 @@
 //! Placeholders for what must differ between two subjects, so that all the rest can be compared.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
+
 use crate::client::Answer;
 
 /// Replaces each value by a name, and the same value by the same name each time.
@@ -27,6 +30,7 @@ impl Mask {
                 "content-length" if *value == answer.body.len().to_string() => {
                     "<length>".clone_into(value);
                 }
+                "grpc-status-details-bin" => *value = text_in(value),
                 "retry-after" => "<seconds>".clone_into(value),
                 _ => {}
             }
@@ -69,6 +73,12 @@ impl Mask {
         let value = set_cookie.split(';').next().and_then(|pair| pair.split_once('='));
         self.learn(value.map_or("", |(_, value)| value), "cookie");
     }
+}
+
+/// The texts in a binary message: what is around them is as long as they are, whatever they are.
+fn text_in(base64: &str) -> String {
+    let message = STANDARD_NO_PAD.decode(base64).expect("base64 without padding");
+    String::from_utf8_lossy(&message).escape_debug().to_string()
 }
 
 /// What is random or a time, by where it stands.

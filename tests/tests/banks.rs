@@ -13,6 +13,7 @@ flexsecure_conformance::on_both_banks! {
         another_session_of_the_same_user_is_asked_again;
     refusal:
         a_refusal_says_all_that_a_client_needs
+        an_upgrade_is_refused_like_any_other_request
         a_refusal_by_link_shows_the_number_to_compare
         a_user_without_the_system_gets_the_same_refusal_with_a_flow_that_is_over
         the_message_names_the_operation;

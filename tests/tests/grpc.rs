@@ -20,6 +20,7 @@ on_tonic! {
     the_proof_of_one_caller_does_not_do_for_another
     a_call_by_nobody_is_unauthenticated
     no_spelling_of_a_method_leads_around_the_gate
+    what_is_wrong_is_in_the_error_classes_of_grpc
     a_refusal_is_trailers_only
 }
 
@@ -27,4 +28,10 @@ on_tonic! {
 async fn a_held_call_goes_through_after_the_click() {
     let vault = Launch::new(env!("CARGO_BIN_EXE_subject-tonic"));
     grpc::a_held_call_goes_through_after_the_click(&vault).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_outage_says_when_to_try_again() {
+    let vault = Launch::new(env!("CARGO_BIN_EXE_subject-tonic"));
+    grpc::an_outage_says_when_to_try_again(&vault).await;
 }

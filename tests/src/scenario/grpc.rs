@@ -6,10 +6,11 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::Value;
 use tokio::net::TcpStream;
 use tonic::{Code, Status};
+use tonic_types::StatusExt;
 
 use crate::client::{Client, Request};
 use crate::inbox::wrong;
-use crate::legacy::{Legacy, Variant, Verb};
+use crate::legacy::{Legacy, Variant, Verb, nobody};
 use crate::rpc::{Caller, OPEN, PING};
 use crate::subject::{Launch, Subject};
 
@@ -141,6 +142,48 @@ pub async fn no_spelling_of_a_method_leads_around_the_gate(vault: &Vault) {
     let pin = vault.bank.newest_pin().await;
     let opened = alice.call(OPEN, &[("flexsecure-pin", &pin)]).await.expect("a proof");
     assert_eq!(opened, "1", "it was never opened before");
+}
+
+/// What a gRPC library of any language makes of a refusal, without a word of ours.
+pub async fn what_is_wrong_is_in_the_error_classes_of_grpc(vault: &Vault) {
+    let alice = vault.caller(ALICE).await;
+    let status = alice.call(OPEN, &[]).await.expect_err("a refusal");
+    let (id, problem) = refusal(&status);
+    let info = status.get_details_error_info().expect("an ErrorInfo");
+    assert_eq!((&*info.reason, &*info.domain), ("MISSING", "flexsecure"));
+    assert_eq!(info.metadata["flow"], id);
+    assert_eq!(info.metadata["url"], problem["flow"]["url"]);
+    for key in ["system", "type", "detail"] {
+        assert_eq!(info.metadata[key], problem[key], "{key}");
+    }
+    for key in ["state", "method"] {
+        assert_eq!(info.metadata[key], problem["flow"][key], "{key}");
+    }
+    assert_eq!(info.metadata["max_age"], problem["max_age"].to_string());
+    for key in ["expires_in", "interval", "attempts_left"] {
+        assert_eq!(info.metadata[key], problem["flow"][key].to_string(), "{key}");
+    }
+    assert!(status.get_details_retry_info().is_none(), "now is when to act on it");
+
+    let pin = wrong(&vault.bank.newest_pin().await);
+    let status = alice.call(OPEN, &[("flexsecure-pin", &pin)]).await.expect_err("wrong");
+    let info = status.get_details_error_info().expect("an ErrorInfo");
+    assert_eq!((&*info.reason, &*info.metadata["attempts_left"]), ("PIN_REJECTED", "4"));
+}
+
+/// When another try is worth it is where a gRPC library looks for it.
+pub async fn an_outage_says_when_to_try_again(vault: &Launch) {
+    let vault = vault.clone().with_authority(nobody().await, Legacy::KEY).start().await;
+    let bob = Caller::connect(vault.address(), Some("bob.1")).await;
+    let status = bob.call(OPEN, &[]).await.expect_err("an outage");
+    assert_eq!(status.code(), Code::Unavailable);
+    let info = status.get_details_error_info().expect("an ErrorInfo");
+    assert_eq!(info.reason, "AUTHORITY_UNAVAILABLE");
+    let delay = status.get_details_retry_info().and_then(|info| info.retry_delay);
+    let header = status.metadata().get("retry-after").and_then(|value| value.to_str().ok());
+    let seconds = delay.expect("a delay").as_secs();
+    assert_eq!(header, Some(&*seconds.to_string()));
+    assert!(seconds > 0);
 }
 
 /// On the wire: one header block with the status in it, and no message.

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::transfer;
+use crate::client::Request;
 use crate::subject::Subject;
 
 /// Every byte of the body, and the grammar of the header.
@@ -29,6 +30,24 @@ pub async fn a_refusal_says_all_that_a_client_needs(bank: &Subject) {
     );
     assert_eq!(answer.header("www-authenticate"), Some(&*challenge));
     assert_eq!(answer.header("set-cookie"), None);
+    // T52: whom it was meant for, and in which form they wanted it.
+    let vary = answer.header("vary").expect("what it depends on");
+    for name in ["Cookie", "Authorization", "Accept", "Origin", "Prefer", "FlexSecure-Pin"] {
+        assert!(vary.split(", ").any(|listed| listed == name), "{name}: {vary}");
+    }
+}
+
+/// A socket that is refused after it was opened has been open.
+pub async fn an_upgrade_is_refused_like_any_other_request(bank: &Subject) {
+    let mut alice = bank.login("alice").await;
+    let upgrade = Request::get("/statements")
+        .header("connection", "upgrade")
+        .header("upgrade", "websocket")
+        .header("sec-websocket-version", "13")
+        .header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==");
+    let answer = alice.send(upgrade).await;
+    answer.refused("missing").assert_state("started");
+    assert_eq!(answer.header("upgrade"), None);
 }
 
 /// A link has a number to compare, and no attempts to count.
