@@ -1,17 +1,21 @@
 #![doc = include_str!("../README.md")]
 
 mod body;
-#[cfg(feature = "axum")]
+#[cfg(any(feature = "axum", feature = "tonic"))]
 mod extract;
 mod flows;
 mod future;
 mod head;
 mod layer;
+#[cfg(feature = "axum")]
+mod on_axum;
+#[cfg(feature = "tonic")]
+mod on_tonic;
 mod service;
 mod step_up;
 
 pub use self::body::ResponseBody;
-#[cfg(feature = "axum")]
+#[cfg(any(feature = "axum", feature = "tonic"))]
 pub use self::extract::{Ask, Elevated, Refused};
 pub use self::flows::{FlowFuture, FlowService};
 pub use self::future::ResponseFuture;

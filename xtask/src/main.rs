@@ -81,5 +81,6 @@ const FEATURE_SETS: &[&[&str]] = &[
     &["-p", "flexsecure-tower", "--no-default-features"],
     &["-p", "flexsecure-tower", "--no-default-features", "--features", "axum"],
     &["-p", "flexsecure-tower", "--no-default-features", "--features", "http-authority"],
+    &["-p", "flexsecure-tower", "--no-default-features", "--features", "tonic"],
     &["-p", "flexsecure-actix", "--no-default-features"],
 ];
