@@ -88,7 +88,7 @@ impl Embedded {
 /// The demo data: alice has PINs, bob has links but for the administration, and carol has nothing.
 async fn fill(server: &Server) -> Result<String, flexsecure_server::DirectoryError> {
     let directory = server.directory();
-    for system in ["bank", "bank-transfers", "bank-admin"] {
+    for system in ["bank", "bank-transfers", "bank-admin", "account", "vault"] {
         directory.add_system(system, Policies::both()).await?;
     }
     for user in crate::bank::USERS {
@@ -97,6 +97,9 @@ async fn fill(server: &Server) -> Result<String, flexsecure_server::DirectoryErr
     directory.assign("alice", &["bank", "bank-transfers", "bank-admin"], Method::Pin).await?;
     directory.assign("bob", &["bank", "bank-transfers"], Method::Passwordless).await?;
     directory.assign("bob", &["bank-admin"], Method::Pin).await?;
+    // For the smaller examples.
+    directory.assign("alice", &["account", "vault"], Method::Pin).await?;
+    directory.assign("bob", &["account", "vault"], Method::Passwordless).await?;
     let key = directory.create_key("bank").await?;
     Ok(key.expose().to_owned())
 }

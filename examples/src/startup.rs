@@ -63,18 +63,32 @@ impl Node {
         &self.bank
     }
 
+    /// The gate of this node, for what is smaller than a bank.
+    #[must_use]
+    pub fn gate(&self) -> &Gate {
+        self.bank.gate()
+    }
+
     /// Says on standard output where everything is, and what to click first.
     pub fn announce(&self) {
+        let mut hint = "open URL/ and log in as alice, then get her statements".to_owned();
+        if let Some(embedded) = &self.embedded {
+            hint += &format!("; her PINs arrive at {}", embedded.inbox());
+        }
+        self.announce_with(&hint);
+    }
+
+    /// The same with another `hint`, in which `URL` and `INBOX` stand for what they are here.
+    pub fn announce_with(&self, hint: &str) {
         let mut text = String::new();
+        let mut inbox = "the inbox of its users".to_owned();
         if let Some(embedded) = &self.embedded {
             text += &format!("authority on {} key {}\n", embedded.url(), embedded.key());
+            inbox = embedded.inbox();
         }
-        text += &format!("listening on http://{}\n", self.address);
-        text +=
-            &format!("open http://{}/ and log in as alice, then get her statements", self.address);
-        if let Some(embedded) = &self.embedded {
-            text += &format!("; her PINs arrive at {}", embedded.inbox());
-        }
+        let url = format!("http://{}", self.address);
+        text += &format!("listening on {url}\n");
+        text += &hint.replace("URL", &url).replace("INBOX", &inbox);
         text += "\n";
         // Whoever started it may have closed the other end: it serves nevertheless.
         let mut out = io::stdout().lock();

@@ -110,7 +110,7 @@ async fn a_handler_refuses_as_the_layer_does() {
     let by_handler = call(Some(step_up.on_demand()), asks, &[]).await;
     let by_layer = call(Some(step_up.require(reveal_prod_db())), asks, &[]).await;
     assert_eq!(status(&by_layer).code(), Code::Unauthenticated);
-    for name in ["flexsecure-flow", "flexsecure-problem", "cache-control"] {
+    for name in ["flexsecure-flow", "flexsecure-problem", "grpc-status-details-bin"] {
         assert!(by_layer.contains_key(name), "{name}");
     }
     assert_alike(&by_handler, &by_layer);
