@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use flexsecure_core::{Decision, Identity, Operation, RequestView, Requirement};
+use flexsecure_core::policy::{Decision, Facts};
+use flexsecure_core::{Operation, Requirement};
 
 use crate::bank::{Amount, Transfer};
 use crate::reply::BankError;
@@ -45,7 +46,7 @@ pub fn transfer(transfer: &Transfer) -> Need {
 }
 
 /// The policy of routes that take a login and no more.
-pub fn logged_in(_: &dyn RequestView, _: &Identity) -> Decision<'static> {
+pub fn logged_in(_: &Facts<'_>) -> Decision<'static> {
     Decision::Allow
 }
 

@@ -8,7 +8,8 @@ use actix_web::body::BoxBody;
 use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
 use actix_web::{FromRequest, HttpMessage, HttpRequest, HttpResponse, Responder, ResponseError};
-use flexsecure_core::{Identity, Refusal, Requirement};
+use flexsecure_core::policy::Proofs;
+use flexsecure_core::{Identity, Refusal};
 
 use crate::answer::{respond, status};
 
@@ -33,14 +34,16 @@ impl Deref for Elevated {
 pub struct Ask(flexsecure_core::Ask);
 
 impl Ask {
-    /// Goes on only with a proof that satisfies `requirement`; one that is good for a single
-    /// request is used up by this call, so make it the last thing before the deed.
+    /// Goes on only with a proof that satisfies `proofs`, most often a [`Requirement`]; one that is
+    /// good for a single request is used up by this call, so make it the last thing before the deed.
     ///
     /// # Errors
     ///
     /// The refusal to return from the handler.
-    pub async fn require(&self, requirement: Requirement) -> Result<Elevated, Refused> {
-        Ok(Elevated(self.0.require(requirement).await?))
+    ///
+    /// [`Requirement`]: flexsecure_core::Requirement
+    pub async fn require(&self, proofs: impl Into<Proofs>) -> Result<Elevated, Refused> {
+        Ok(Elevated(self.0.require(proofs).await?))
     }
 
     /// The refusal of a request that no proof would let through.

@@ -56,6 +56,14 @@ impl RequestView for Sent<'_> {
         value.to_str().ok()
     }
 
+    fn headers(&self, show: &mut dyn FnMut(&str, &str)) {
+        for (name, value) in &self.0.headers {
+            if let Ok(value) = value.to_str() {
+                show(name.as_str(), value);
+            }
+        }
+    }
+
     fn peer(&self) -> Option<IpAddr> {
         self.0.peer_addr.map(|peer| peer.ip())
     }

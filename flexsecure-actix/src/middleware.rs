@@ -17,19 +17,19 @@ pub struct StepUpMiddleware(Arc<Guard>);
 /// What every request to one protected place is checked with.
 struct Guard {
     step_up: StepUp,
-    policy: Box<dyn Policy>,
+    policy: Arc<dyn Policy>,
 }
 
 impl StepUpMiddleware {
     pub(crate) fn new(step_up: StepUp, policy: impl Policy) -> Self {
-        Self(Arc::new(Guard { step_up, policy: Box::new(policy) }))
+        Self(Arc::new(Guard { step_up, policy: Arc::new(policy) }))
     }
 
     pub(crate) fn check(&self, request: &HttpRequest) -> Check {
         let Guard { step_up, policy } = &*self.0;
         let identity = step_up.identity(request);
         let sent = Sent(request.head());
-        step_up.gate().check(&**policy, &sent, identity.as_ref())
+        step_up.gate().check(policy, &sent, identity.as_ref())
     }
 }
 

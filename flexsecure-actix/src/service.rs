@@ -55,5 +55,8 @@ pub(crate) fn hand_on(pass: Pass, request: &ServiceRequest) {
         Pass::OnDemand(ask) => {
             request.extensions_mut().insert(ask);
         }
+        Pass::Annotated(would_refuse) => {
+            request.extensions_mut().insert(would_refuse);
+        }
     }
 }

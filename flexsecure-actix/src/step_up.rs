@@ -2,7 +2,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use actix_web::{HttpMessage, HttpRequest, Scope};
-use flexsecure_core::{Decision, Gate, Identity, OnDemand, Policy, RequestView};
+use flexsecure_core::policy::{Annotate, Decision, Facts, OnDemand, Policy};
+use flexsecure_core::{Gate, Identity};
 
 use crate::head::Head;
 use crate::{StepUpMiddleware, flows};
@@ -54,7 +55,7 @@ impl StepUp {
     #[must_use]
     pub fn decide(
         &self,
-        decide: impl Fn(&dyn RequestView, &Identity) -> Decision<'static> + Send + Sync + 'static,
+        decide: impl Fn(&Facts<'_>) -> Decision<'static> + Send + Sync + 'static,
     ) -> StepUpMiddleware {
         self.require(decide)
     }
@@ -64,6 +65,13 @@ impl StepUp {
     #[must_use]
     pub fn on_demand(&self) -> StepUpMiddleware {
         self.require(OnDemand)
+    }
+
+    /// The middleware for routes where `policy` is watched and not enforced: every request passes, and
+    /// one that would not have has a [`WouldRefuse`](flexsecure_core::WouldRefuse) in its extensions.
+    #[must_use]
+    pub fn annotate(&self, policy: impl Policy) -> StepUpMiddleware {
+        self.require(Annotate::new(policy))
     }
 
     /// The flow endpoints, under [the gate's prefix](Gate::prefix).

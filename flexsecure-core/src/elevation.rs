@@ -1,6 +1,8 @@
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::flow::FlowId;
+use crate::policy::Network;
 use crate::refusal::Reason;
 use crate::{Method, Operation, Requirement, Scope, Timestamp};
 
@@ -11,6 +13,7 @@ pub struct Elevation {
     pub(crate) method: Method,
     pub(crate) authenticated_at: Timestamp,
     pub(crate) flow: FlowId,
+    pub(crate) address: Option<IpAddr>,
     pub(crate) spent: bool,
 }
 
@@ -51,6 +54,12 @@ impl Elevation {
         &self.flow
     }
 
+    /// The client's address when the flow was opened, where it is known.
+    #[must_use]
+    pub const fn address(&self) -> Option<IpAddr> {
+        self.address
+    }
+
     /// Whether the one request it was good for has been let through.
     #[must_use]
     pub const fn is_spent(&self) -> bool {
@@ -66,6 +75,10 @@ impl Elevation {
     #[must_use]
     pub fn is_outlived(&self, now: Timestamp) -> bool {
         !self.is_younger_than(LONGEST_MAX_AGE, now)
+    }
+
+    fn is_from(&self, network: Network) -> bool {
+        self.address.is_some_and(|address| network.contains(address))
     }
 
     /// A time ahead of ours by more than the skew allowed between nodes counts as too old: a clock
@@ -141,10 +154,14 @@ impl Elevations {
         };
         if held.spent {
             Err(Reason::Spent)
-        } else if !held.is_younger_than(requirement.max_age_millis(), now) {
+        } else if !held.is_younger_than(requirement.max_age_millis(), now)
+            || held.authenticated_at < requirement.given_since()
+        {
             Err(Reason::Stale)
         } else if !requirement.methods().accept(held.method) {
             Err(Reason::Method)
+        } else if requirement.network().is_some_and(|network| !held.is_from(network)) {
+            Err(Reason::Network)
         } else {
             Ok(index)
         }
@@ -213,6 +230,7 @@ mod tests {
             method: Method::Passwordless,
             authenticated_at: NOW,
             flow: FlowId::from_bits(flow),
+            address: None,
             spent: false,
         }
     }

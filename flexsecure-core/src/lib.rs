@@ -8,7 +8,7 @@ mod identity;
 mod method;
 mod operation;
 mod pin;
-mod policy;
+pub mod policy;
 pub mod refusal;
 mod requirement;
 pub mod store;
@@ -23,14 +23,14 @@ pub use self::authority::HttpAuthority;
 pub use self::elevation::{Elevated, Elevation, Elevations};
 pub use self::flow::Flow;
 pub use self::gate::{
-    Applied, Ask, BuildError, Check, FlowBody, FlowRequest, Gate, GateBuilder, Pass, Pending,
-    Verdict,
+    Applied, Ask, BuildError, Check, Explanation, FlowBody, FlowRequest, Gate, GateBuilder, Pass,
+    Pending, Proof, Verdict, WouldRefuse,
 };
 pub use self::identity::{Identity, SessionKey};
 pub use self::method::{Method, Methods, UnknownMethod};
 pub use self::operation::Operation;
 pub use self::pin::{MalformedPin, Pin};
-pub use self::policy::{Decision, OnDemand, Policy};
+pub use self::policy::Policy;
 pub use self::refusal::Refusal;
 pub use self::requirement::{Requirement, Scope};
 pub use self::store::{MemoryStore, Store};

@@ -67,4 +67,12 @@ impl Methods {
             Self::Only(only) => only == method,
         }
     }
+
+    /// Those that are in both, if any is.
+    pub(crate) fn and(self, other: Self) -> Option<Self> {
+        match (self, other) {
+            (Self::Any, methods) | (methods, Self::Any) => Some(methods),
+            (Self::Only(one), Self::Only(other)) => (one == other).then_some(self),
+        }
+    }
 }

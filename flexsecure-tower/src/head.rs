@@ -1,3 +1,6 @@
+#[cfg(feature = "axum")]
+use std::borrow::Cow;
+
 use flexsecure_core::RequestView;
 use http::{Extensions, HeaderMap, Method, Request, Uri, header};
 
@@ -54,9 +57,18 @@ impl RequestView for Head<'_> {
         value.to_str().ok()
     }
 
+    fn headers(&self, show: &mut dyn FnMut(&str, &str)) {
+        for (name, value) in self.headers {
+            if let Ok(value) = value.to_str() {
+                show(name.as_str(), value);
+            }
+        }
+    }
+
     #[cfg(feature = "axum")]
-    fn matched_route(&self) -> Option<&str> {
-        self.extensions.get::<axum::extract::MatchedPath>().map(|matched| matched.as_str())
+    fn matched_route(&self) -> Option<Cow<'_, str>> {
+        let matched = self.extensions.get::<axum::extract::MatchedPath>();
+        matched.map(|matched| Cow::Borrowed(matched.as_str()))
     }
 
     #[cfg(feature = "axum")]

@@ -15,19 +15,19 @@ pub struct StepUpLayer(Arc<Guard>);
 /// What every request to one protected place is checked with.
 struct Guard {
     step_up: StepUp,
-    policy: Box<dyn Policy>,
+    policy: Arc<dyn Policy>,
 }
 
 impl StepUpLayer {
     pub(crate) fn new(step_up: StepUp, policy: impl Policy) -> Self {
-        Self(Arc::new(Guard { step_up, policy: Box::new(policy) }))
+        Self(Arc::new(Guard { step_up, policy: Arc::new(policy) }))
     }
 
     pub(crate) fn check<B>(&self, request: &Request<B>) -> Check {
         let Guard { step_up, policy } = &*self.0;
         let identity = step_up.identity(request);
         let head = Head::of(request);
-        step_up.gate().check(&**policy, &head, identity.as_ref())
+        step_up.gate().check(policy, &head, identity.as_ref())
     }
 }
 

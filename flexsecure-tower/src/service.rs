@@ -60,5 +60,8 @@ pub(crate) fn hand_on(pass: Pass, extensions: &mut Extensions) {
         Pass::OnDemand(ask) => {
             extensions.insert(ask);
         }
+        Pass::Annotated(would_refuse) => {
+            extensions.insert(would_refuse);
+        }
     }
 }

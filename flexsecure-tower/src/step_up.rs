@@ -1,7 +1,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use flexsecure_core::{Decision, Gate, Identity, OnDemand, Policy, RequestView};
+use flexsecure_core::policy::{Annotate, Decision, Facts, OnDemand, Policy};
+use flexsecure_core::{Gate, Identity};
 use http::Request;
 
 use crate::head::Head;
@@ -49,7 +50,7 @@ impl StepUp {
     #[must_use]
     pub fn decide(
         &self,
-        decide: impl Fn(&dyn RequestView, &Identity) -> Decision<'static> + Send + Sync + 'static,
+        decide: impl Fn(&Facts<'_>) -> Decision<'static> + Send + Sync + 'static,
     ) -> StepUpLayer {
         self.require(decide)
     }
@@ -59,6 +60,13 @@ impl StepUp {
     #[must_use]
     pub fn on_demand(&self) -> StepUpLayer {
         self.require(OnDemand)
+    }
+
+    /// The layer for routes where `policy` is watched and not enforced: every request passes, and
+    /// one that would not have has a [`WouldRefuse`](flexsecure_core::WouldRefuse) in its extensions.
+    #[must_use]
+    pub fn annotate(&self, policy: impl Policy) -> StepUpLayer {
+        self.require(Annotate::new(policy))
     }
 
     /// The flow endpoints, to be served under [the gate's prefix](Gate::prefix).

@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use flexsecure_core::authority::ScriptedAuthority;
 use flexsecure_core::refusal::{Problem, Reason};
-use flexsecure_tower::core::Decision;
+use flexsecure_tower::core::policy::Decision;
 use flexsecure_tower::{
     FlowService, Gate, Identity, Requirement, StepUp, StepUpLayer, StepUpService,
 };
@@ -117,7 +117,7 @@ async fn a_concurrency_limit_inside_is_kept() {
 #[tokio::test]
 async fn without_an_identity_nothing_is_let_through() {
     let (probe, calls) = Probe::new();
-    let mut service = step_up().decide(|_, _| Decision::Allow).layer(probe);
+    let mut service = step_up().decide(|_| Decision::Allow).layer(probe);
     let refused = send(&mut service, Request::new(Full::default())).await;
     assert_eq!(refused.status(), StatusCode::UNAUTHORIZED);
     assert_eq!(refused.extensions().get(), Some(&Problem::IdentificationRequired));
@@ -127,7 +127,7 @@ async fn without_an_identity_nothing_is_let_through() {
 #[tokio::test]
 async fn a_closure_decides_per_request() {
     let (probe, _) = Probe::new();
-    let layer = step_up().decide(|request, _| match request.method() {
+    let layer = step_up().decide(|facts| match facts.method() {
         "GET" => Decision::Allow,
         "DELETE" => Decision::Deny,
         _ => Decision::require(Requirement::system("bank")),
@@ -158,7 +158,7 @@ async fn the_body_of_the_request_can_be_anything() {
     #[derive(Debug)]
     struct NotABody;
     let (probe, calls) = Probe::new();
-    let service = step_up().decide(|_, _| Decision::Allow).layer(probe);
+    let service = step_up().decide(|_| Decision::Allow).layer(probe);
     let mut request = Request::new(NotABody);
     request.extensions_mut().insert(Identity::new("alice", "session"));
     assert_eq!(service.oneshot(request).await.unwrap().status(), StatusCode::OK);

@@ -7,7 +7,8 @@ use std::convert::Infallible;
 use flexsecure_core::Timestamp;
 use flexsecure_core::authority::ScriptedAuthority;
 use flexsecure_core::test_util::SettableClock;
-use flexsecure_tower::core::{Decision, Operation};
+use flexsecure_tower::core::Operation;
+use flexsecure_tower::core::policy::Decision;
 use flexsecure_tower::{Ask, Elevated, Gate, Identity, Requirement, StepUp, StepUpLayer};
 use http::HeaderMap;
 use tonic::body::Body;
@@ -123,7 +124,7 @@ async fn a_handler_refuses_as_the_layer_does() {
     assert_alike(&by_handler, &by_layer);
 
     let by_handler = call(Some(step_up.on_demand()), denies, &[]).await;
-    let by_layer = call(Some(step_up.decide(|_, _| Decision::Deny)), denies, &[]).await;
+    let by_layer = call(Some(step_up.decide(|_| Decision::Deny)), denies, &[]).await;
     assert_eq!(status(&by_layer).code(), Code::PermissionDenied);
     assert_alike(&by_handler, &by_layer);
 }

@@ -31,7 +31,7 @@ pub(super) async fn probe(bank: Data<Bank>, ask: Ask, request: HttpRequest) -> R
     match probe::need(request.query_string())? {
         Need::Nothing => Ok(probe::open()),
         Need::Proof(requirement) => {
-            let reason = bank.gate().probe(ask.identity(), &requirement).await; // step-up
+            let reason = bank.gate().probe(ask.identity(), requirement).await; // step-up
             Ok(probe::answer(reason.map_err(Refused::from)?))
         }
         Need::Denied => Err(ask.deny().into()),

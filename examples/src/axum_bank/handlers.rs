@@ -36,7 +36,7 @@ pub(super) async fn probe(
     match probe::need(&query.unwrap_or_default())? {
         Need::Nothing => Ok(probe::open()),
         Need::Proof(requirement) => {
-            let reason = bank.gate().probe(ask.identity(), &requirement).await; // step-up
+            let reason = bank.gate().probe(ask.identity(), requirement).await; // step-up
             Ok(probe::answer(reason.map_err(Refused::from)?))
         }
         Need::Denied => Err(ask.deny().into()),

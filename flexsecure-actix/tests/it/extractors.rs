@@ -7,9 +7,10 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
 use actix_web::test::{TestRequest, init_service, read_body};
 use actix_web::{App, Responder, ResponseError, web};
+use flexsecure_actix::core::policy::{Decision, Facts};
 use flexsecure_actix::core::refusal::{Problem, Reason};
-use flexsecure_actix::core::{Decision, PlainRequest, Refusal, RequestView};
-use flexsecure_actix::{Ask, Elevated, Identity, Refused};
+use flexsecure_actix::core::{PlainRequest, Refusal};
+use flexsecure_actix::{Ask, Elevated, Refused};
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::support::{alice, bank, call, elevate, step_up, text};
@@ -35,7 +36,7 @@ async fn denies(ask: Ask) -> impl Responder {
 async fn a_handler_gets_the_elevation() {
     let step_up = step_up();
     elevate(&step_up).await;
-    let open = |_: &dyn RequestView, _: &Identity| Decision::Allow;
+    let open = |_: &Facts<'_>| Decision::Allow;
     let app = App::new()
         .service(web::resource("/elevated").wrap(step_up.require(bank())).to(elevated))
         .service(web::resource("/adapts").wrap(step_up.require(bank())).to(adapts))

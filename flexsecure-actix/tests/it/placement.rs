@@ -8,8 +8,8 @@ use actix_web::http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue, WWW_AUTH
 use actix_web::middleware::{Compat, Condition, from_fn};
 use actix_web::test::{TestRequest, init_service};
 use actix_web::{App, Error, HttpMessage, HttpRequest, HttpResponse, web};
+use flexsecure_actix::core::policy::{Decision, Facts};
 use flexsecure_actix::core::refusal::{Problem, Reason};
-use flexsecure_actix::core::{Decision, RequestView};
 use flexsecure_actix::{Gate, Identity, StepUp, StepUpMiddleware};
 
 use crate::support::{PIN, Vault, alice, bank, call, elevate, problem, step_up, text};
@@ -70,8 +70,7 @@ async fn around_an_app() {
 async fn inside_a_condition() {
     let (step_up, vault) = (step_up(), Vault::default());
     let wanted = Condition::new(true, step_up.require(bank()));
-    let unwanted =
-        Condition::new(false, step_up.require(|_: &dyn RequestView, _: &Identity| Decision::Deny));
+    let unwanted = Condition::new(false, step_up.require(|_: &Facts<'_>| Decision::Deny));
     let app = App::new().wrap(wanted).wrap(unwanted).route("/vault", to(&vault));
     assert_guarded(&step_up, &vault, init_service(app).await).await;
 }
@@ -140,9 +139,9 @@ async fn an_outer_middleware_says_who_asks() {
 #[actix_web::test]
 async fn a_policy_decides_by_what_the_client_sent() {
     let step_up = step_up();
-    let policy = |request: &dyn RequestView, _: &Identity| {
+    let policy = |request: &Facts<'_>| {
         assert_eq!((request.path(), request.matched_route()), ("/api/vault?door=2", None));
-        assert_eq!(request.peer(), Some([192, 0, 2, 7].into()));
+        assert_eq!(request.address(), Some([192, 0, 2, 7].into()));
         assert_eq!(request.header("host"), Some("bank.example"));
         match request.method() {
             "GET" => Decision::Allow,

@@ -4,46 +4,113 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::Sleep;
+use tokio::time::{Instant, Sleep};
 
 use super::client::{Client, until};
 use super::engine::{Engine, LOG, StepError};
 use super::errands::{PinOutcome, Started, expected_method};
+use super::pursuit::{Again, Settled, settle};
 use crate::authority::CheckReply;
 use crate::flow::{Flow, FlowId, Hindrance, Objection, Over};
+use crate::policy::{OwnedFacts, Policy, Proofs};
 use crate::refusal::{Details, FlowObject, Problem, Reason};
 use crate::store::{Binding, FlowRecord, Opened, StoreError};
 use crate::{Elevated, Identity, Refusal, Requirement};
 
+/// A request that has to prove something.
+pub(super) struct Asked {
+    pub(super) identity: Identity,
+    pub(super) client: Client,
+    pub(super) proofs: Proofs,
+    /// A proof that was waited for is judged by the policy of the moment in which it comes.
+    pub(super) again: Option<Again>,
+}
+
 impl Engine {
     /// Lets the request through or says why not, in the form its client understands.
-    pub(super) async fn admit(
-        self: Arc<Self>,
-        identity: Identity,
-        client: Client,
-        requirement: Requirement,
-    ) -> Result<Admitted, Refusal> {
-        let format = client.format;
-        let admitted = self.decide(&identity, client, &requirement).await;
-        let bearer = self.bearer.clone();
-        admitted.map_err(|details| details.requirement(requirement).bearer(bearer).refuse(format))
+    pub(super) async fn admit(self: &Arc<Self>, asked: Asked) -> Result<Admitted, Refusal> {
+        let format = asked.client.format;
+        let mut wanted = None;
+        let admitted = self.decide(asked, &mut wanted).await;
+        admitted.map_err(|details| {
+            let details = details.bearer(self.bearer.clone());
+            match wanted {
+                Some(requirement) => details.requirement(requirement).refuse(format),
+                None => details.refuse(format),
+            }
+        })
     }
 
+    /// Asks for one proof after the other until all that are needed are there, and leaves in
+    /// `wanted` the one it asked for last.
     async fn decide(
         self: &Arc<Self>,
-        identity: &Identity,
-        mut client: Client,
-        requirement: &Requirement,
+        asked: Asked,
+        wanted: &mut Option<Requirement>,
     ) -> Result<Admitted, Details> {
-        let reason = match self.satisfy(identity, requirement).await? {
-            Ok(elevated) => return Ok(Admitted { elevated, held: None }),
-            Err(reason) => reason,
-        };
+        let Asked { identity, mut client, mut proofs, again } = asked;
+        let deadline = Deadline::after(client.hold);
+        let mut held = None;
+        let mut number = 0;
+        let mut last: Option<FlowRecord> = None;
+        loop {
+            let (requirement, reason) = match self.satisfy(&identity, &proofs, number).await? {
+                Ok(elevated) => return Ok(Admitted { elevated, held }),
+                Err(lacking) => lacking,
+            };
+            let requirement = &*wanted.insert(requirement);
+            if let Some(record) = last.filter(|it| it.binding.scope == *requirement.scope()) {
+                // What was proved just now does not do: asking again would go on for ever.
+                let details = Details::of(Problem::StepUpRequired(for_ever(reason)));
+                return Err(details.flow(self.describe(&record)));
+            }
+            let record = self.challenge(&identity, &mut client, requirement, reason).await?;
+            let accepts = |method| requirement.methods().accept(method);
+            let is_hopeless = record.flow.method().is_some_and(|method| !accepts(method));
+            let (record, kept) = match is_hopeless {
+                true => (record, None),
+                false => self.hold(record, &deadline).await?,
+            };
+            held = held.or(kept);
+            let reason = match &record.flow {
+                Flow::Authenticated(_) => {
+                    if let Some((policy, facts)) = &again {
+                        proofs = self.decided_again(&**policy, facts, proofs).await?;
+                        number = 0;
+                    }
+                    last = Some(record);
+                    continue;
+                }
+                Flow::Expired(end) => Reason::from(end.over()),
+                Flow::Idle(_) | Flow::Started(_) | Flow::Polling(_) if is_hopeless => {
+                    Reason::NoMethod
+                }
+                Flow::Idle(_) | Flow::Started(_) | Flow::Polling(_) => reason,
+            };
+            let is_refused = matches!(reason, Reason::Refused | Reason::NoMethod);
+            let next = proofs.next_beside(number, requirement.scope()).filter(|_| is_refused);
+            if let Some(next) = next {
+                (number, last) = (next, None);
+                continue;
+            }
+            let details = Details::of(Problem::StepUpRequired(reason)).flow(self.describe(&record));
+            return Err(if client.navigates { details.lead_there() } else { details });
+        }
+    }
+
+    /// A flow for `requirement`, started unless nothing may be sent, and as far as it can be told now.
+    async fn challenge(
+        self: &Arc<Self>,
+        identity: &Identity,
+        client: &mut Client,
+        requirement: &Requirement,
+        reason: Reason,
+    ) -> Result<FlowRecord, Details> {
         if let Some(left) = self.misconfigured_for() {
             return Err(unavailable(left));
         }
         let pin = client.pin.take();
-        let (record, is_new) = match self.open(identity, &client, requirement).await? {
+        let (record, is_new) = match self.open(identity, client, requirement).await? {
             Opened::New(record) => (record, true),
             Opened::Joined(record) => (record, false),
             Opened::TooMany { until: then } => {
@@ -52,25 +119,34 @@ impl Engine {
             }
         };
         let is_idle = matches!(record.flow, Flow::Idle(_));
-        let record = match pin {
+        match pin {
             Some(pin) if !is_new && !is_idle => {
                 let pin = pin.map_err(|_| Details::of(Problem::PinMalformed))?;
-                self.try_pin(record, pin).await?
+                self.try_pin(record, pin).await
             }
             // A repeat of what was just done must not send a message, and neither must a request
             // that another site made: both find the button on the page.
-            _ if is_idle && (client.is_silent || reason == Reason::Spent) => record,
-            _ if is_idle => self.begin(record).await?,
-            _ => self.inquire(record).await?,
-        };
-        let (record, held) = self.hold(record, client.hold).await?;
-        if matches!(record.flow, Flow::Authenticated(_))
-            && let Ok(elevated) = self.satisfy(identity, requirement).await?
-        {
-            return Ok(Admitted { elevated, held });
+            _ if is_idle && (client.is_silent || reason == Reason::Spent) => Ok(record),
+            _ if is_idle => self.begin(record).await,
+            _ => self.inquire(record).await,
         }
-        let details = Details::of(Problem::StepUpRequired(reason)).flow(self.describe(&record));
-        Err(if client.navigates { details.lead_there() } else { details })
+    }
+
+    /// What the policy says now of a request that has waited. It can ask for more, or for something
+    /// else, but not take back that something is asked for.
+    async fn decided_again(
+        &self,
+        policy: &dyn Policy,
+        facts: &OwnedFacts,
+        before: Proofs,
+    ) -> Result<Proofs, Details> {
+        let decision = policy.decide(&facts.fresh()).into_owned();
+        match settle(decision).await {
+            Ok(Settled::Prove(proofs)) => Ok(proofs),
+            Ok(Settled::Open | Settled::OnDemand) => Ok(before),
+            Ok(Settled::Denied) => Err(Details::of(Problem::Denied)),
+            Err(_) => Err(Details::of(Problem::PolicyUnavailable)),
+        }
     }
 
     /// Keeps the request until its flow is over, for no longer than its client wants; the time it
@@ -78,55 +154,52 @@ impl Engine {
     async fn hold(
         self: &Arc<Self>,
         record: FlowRecord,
-        longest: Duration,
+        deadline: &Deadline,
     ) -> Result<(FlowRecord, Option<Duration>), Details> {
         let has_begun = !matches!(record.flow, Flow::Idle(_)) || record.flow.is_starting();
-        if longest.is_zero() || !has_begun {
+        let Some(end) = deadline.end.filter(|_| has_begun) else {
             return Ok((record, None));
-        }
+        };
+        let longest = Some(deadline.longest);
         if record.flow.is_over() {
-            return Ok((record, Some(longest)));
+            return Ok((record, longest));
         }
         let Ok(_place) = self.holds.try_acquire() else {
             return Ok((record, None));
         };
-        let patience = pin!(tokio::time::sleep(longest));
+        let patience = pin!(tokio::time::sleep_until(end));
         let record = self.wait_while(record, patience, |_| true).await?;
-        Ok((record, Some(longest)))
+        Ok((record, longest))
     }
 
-    /// The elevation that does, used up if it is good for one request; or why none does.
-    pub(super) async fn satisfy(
+    /// The elevation that does, used up if it is good for one request; or what is lacking of the
+    /// alternative numbered `number`, and why.
+    async fn satisfy(
         &self,
         identity: &Identity,
-        requirement: &Requirement,
-    ) -> Result<Result<Elevated, Reason>, Details> {
-        let (held, index) = match self.look(identity, requirement).await? {
+        proofs: &Proofs,
+        number: usize,
+    ) -> Result<Result<Elevated, (Requirement, Reason)>, Details> {
+        let held = self.store.elevations(identity.session()).await.map_err(store_unavailable)?;
+        let now = self.now();
+        let found = match proofs.judge(held.as_deref(), identity.auth_id(), now, number) {
             Ok(found) => found,
-            Err(reason) => return Ok(Err(reason)),
+            Err(Some(lacking)) => return Ok(Err((lacking.requirement.clone(), lacking.reason))),
+            Err(None) => return Err(Details::of(Problem::Denied)),
         };
-        let elevated = Elevated::new(held, index);
-        if requirement.scope().single_use() {
-            let spent = self.store.consume(identity.session(), elevated.flow(), self.now()).await;
-            if !spent.map_err(store_unavailable)? {
-                return Ok(Err(Reason::Spent));
+        let Some((held, &(first, _))) = held.as_ref().zip(found.first()) else {
+            return Err(Details::of(Problem::Denied));
+        };
+        for &(index, requirement) in &found {
+            if requirement.scope().single_use() {
+                let flow = *Elevated::new(Arc::clone(held), index).flow();
+                let spent = self.store.consume(identity.session(), &flow, now).await;
+                if !spent.map_err(store_unavailable)? {
+                    return Ok(Err((requirement.clone(), Reason::Spent)));
+                }
             }
         }
-        Ok(Ok(elevated))
-    }
-
-    /// The same without using anything up.
-    pub(super) async fn look(
-        &self,
-        identity: &Identity,
-        requirement: &Requirement,
-    ) -> Result<Result<(Arc<crate::Elevations>, usize), Reason>, Details> {
-        let held = self.store.elevations(identity.session()).await.map_err(store_unavailable)?;
-        let Some(held) = held else {
-            return Ok(Err(Reason::Missing));
-        };
-        let found = held.judge(identity.auth_id(), requirement, self.now());
-        Ok(found.map(|index| (held, index)))
+        Ok(Ok(Elevated::new(Arc::clone(held), first)))
     }
 
     async fn open(
@@ -321,6 +394,31 @@ impl Engine {
                 () = self.closed() => return Ok(record),
             }
         }
+    }
+}
+
+/// What to say where a proof that was given just now does not do.
+const fn for_ever(reason: Reason) -> Reason {
+    if matches!(reason, Reason::Stale | Reason::Network) {
+        Reason::Loop
+    } else if matches!(reason, Reason::Method) {
+        Reason::NoMethod
+    } else {
+        reason
+    }
+}
+
+/// Until when a request can be kept.
+#[derive(Debug)]
+struct Deadline {
+    longest: Duration,
+    end: Option<Instant>,
+}
+
+impl Deadline {
+    fn after(longest: Duration) -> Self {
+        let end = (!longest.is_zero()).then(|| Instant::now().checked_add(longest)).flatten();
+        Self { longest, end }
     }
 }
 

@@ -1,9 +1,11 @@
 use std::sync::Arc;
 
+use super::access::Asked;
 use super::client::Client;
 use super::{Applied, Gate};
+use crate::policy::Proofs;
 use crate::refusal::{Details, Problem};
-use crate::{Elevated, Identity, Refusal, RequestView, Requirement};
+use crate::{Elevated, Identity, Refusal};
 
 /// Lets a handler ask for a proof once it has read what is wanted of it.
 ///
@@ -20,25 +22,26 @@ struct Inner {
 }
 
 impl Ask {
-    pub(super) fn new(gate: &Gate, request: &dyn RequestView, identity: &Identity) -> Self {
-        Self(Arc::new(Inner {
-            gate: gate.clone(),
-            identity: identity.clone(),
-            client: Client::read(request, &gate.0.trusted),
-            applied: Applied::default(),
-        }))
+    pub(super) fn new(gate: Gate, identity: Identity, client: Client) -> Self {
+        Self(Arc::new(Inner { gate, identity, client, applied: Applied::default() }))
     }
 
-    /// Goes on only with a proof that satisfies `requirement`; one that is good for a single
-    /// request is used up by this call, so make it the last thing before the deed.
+    /// Goes on only with a proof that satisfies `proofs`, most often a
+    /// [`Requirement`](crate::Requirement); one that is good for a single request is used up by this
+    /// call, so make it the last thing before the deed.
     ///
     /// # Errors
     ///
     /// The [`Refusal`] to answer with: the same as a route that requires it up front would give.
-    pub async fn require(&self, requirement: Requirement) -> Result<Elevated, Refusal> {
+    pub async fn require(&self, proofs: impl Into<Proofs>) -> Result<Elevated, Refusal> {
         let Inner { gate, identity, client, applied } = &*self.0;
-        let admitted =
-            Arc::clone(&gate.0).admit(identity.clone(), client.clone(), requirement).await?;
+        let proofs = proofs.into();
+        if proofs.is_impossible() {
+            return Err(self.deny());
+        }
+        let (identity, client) = (identity.clone(), client.clone());
+        let asked = Asked { identity, client, proofs, again: None };
+        let admitted = gate.0.admit(asked).await?;
         applied.note(admitted.held);
         Ok(admitted.elevated)
     }

@@ -7,6 +7,7 @@ use super::Gate;
 use super::client::TrustedOrigins;
 use super::engine::Engine;
 use super::hub::Hub;
+use crate::policy::{Networks, NotANetwork};
 use crate::refusal::AcrValues;
 use crate::{Authority, Clock, MemoryStore, Method, Store, SystemClock};
 
@@ -19,6 +20,7 @@ pub struct GateBuilder {
     clock: Box<dyn Clock>,
     prefix: String,
     trusted: Vec<Box<str>>,
+    proxies: Vec<Box<str>>,
     default_method: Method,
     bearer: Option<String>,
 }
@@ -52,6 +54,9 @@ pub enum BuildError {
         /// What was set.
         acr_values: String,
     },
+    /// A trusted proxy's network is none.
+    #[error("a trusted proxy: {0}")]
+    TrustedProxy(#[from] NotANetwork),
 }
 
 impl GateBuilder {
@@ -62,6 +67,7 @@ impl GateBuilder {
             clock: Box::new(SystemClock),
             prefix: "/step-up".to_owned(),
             trusted: Vec::new(),
+            proxies: Vec::new(),
             default_method: Method::Passwordless,
             bearer: None,
         }
@@ -91,6 +97,17 @@ impl GateBuilder {
         self
     }
 
+    /// Takes a client's address from `X-Forwarded-For` where the connection's other end is in
+    /// `network`, like `10.0.0.0/8`: a proxy of yours that adds to that header. Nobody else has a
+    /// say about where they come from.
+    ///
+    /// Name all of your proxies, and nothing beyond: whoever sends from a trusted network can claim
+    /// to be anywhere.
+    pub fn trust_proxies(mut self, network: &str) -> Self {
+        self.proxies.push(network.into());
+        self
+    }
+
     /// The method to expect of a user where neither authority, requirement nor identity tells;
     /// [`Method::Passwordless`] unless set.
     pub fn default_method(mut self, method: Method) -> Self {
@@ -114,7 +131,8 @@ impl GateBuilder {
     ///
     /// # Errors
     ///
-    /// [`BuildError`] if the prefix is no path, a trusted origin is none, or `acr_values` are none.
+    /// [`BuildError`] if the prefix is no path, a trusted origin or proxy is none, or `acr_values`
+    /// are none.
     pub fn build(self) -> Result<Gate, BuildError> {
         if !is_prefix(&self.prefix) {
             return Err(BuildError::Prefix { prefix: self.prefix });
@@ -129,12 +147,14 @@ impl GateBuilder {
             },
             None => None,
         };
+        let proxies = Networks::parse(self.proxies.iter().map(|network| &**network))?;
         Ok(Gate(Arc::new(Engine {
             authority: self.authority,
             store: self.store.unwrap_or_else(|| Box::new(MemoryStore::default())),
             clock: self.clock,
             prefix: self.prefix.into(),
             trusted: TrustedOrigins(self.trusted),
+            proxies,
             default_method: self.default_method,
             bearer,
             hub: Hub::default(),

@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use crate::authority::Origin;
 use crate::pin::{MalformedPin, Pin};
+use crate::policy::Networks;
 use crate::refusal::Format;
 use crate::{RequestView, Timestamp};
 
@@ -21,7 +22,11 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    pub(crate) fn read(request: &dyn RequestView, trusted: &TrustedOrigins) -> Self {
+    pub(crate) fn read(
+        request: &dyn RequestView,
+        trusted: &TrustedOrigins,
+        proxies: &Networks,
+    ) -> Self {
         let format = format(request);
         let is_foreign = trusted.is_foreign(request);
         let navigates = format == Format::Html && is_safe(request.method());
@@ -34,7 +39,7 @@ impl Client {
             pin: request.header("flexsecure-pin").filter(|_| !is_foreign).map(Pin::parse),
             return_to: navigates.then(|| own_path(request.path())).flatten(),
             origin: Origin {
-                ip: request.peer(),
+                ip: proxies.client(request),
                 user_agent: request
                     .header("user-agent")
                     .map(|agent| agent.chars().filter(|c| !c.is_control()).take(200).collect()),

@@ -6,18 +6,20 @@ use tokio::sync::{Semaphore, watch};
 use super::client::TrustedOrigins;
 use super::hub::Hub;
 use crate::flow::{Cx, Effect, Flow, Illegal, Input, Objection};
+use crate::policy::Networks;
 use crate::refusal::AcrValues;
 use crate::store::{FlowRecord, Store, StoreError, Swap};
 use crate::{Authority, Clock, Elevation, Method, Timestamp};
 
 /// What the gate is made of, shared by all its clones and tasks.
 #[derive(Debug)]
-pub(super) struct Engine {
+pub(crate) struct Engine {
     pub(super) authority: Box<dyn Authority>,
-    pub(super) store: Box<dyn Store>,
+    pub(crate) store: Box<dyn Store>,
     pub(super) clock: Box<dyn Clock>,
     pub(super) prefix: Box<str>,
     pub(super) trusted: TrustedOrigins,
+    pub(crate) proxies: Networks,
     pub(super) default_method: Method,
     pub(super) bearer: Option<AcrValues>,
     pub(super) hub: Hub,
@@ -48,7 +50,7 @@ pub(super) enum StepError {
 }
 
 impl Engine {
-    pub(super) fn now(&self) -> Timestamp {
+    pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
     }
 
@@ -151,6 +153,7 @@ fn elevation(record: &FlowRecord) -> Option<Elevation> {
         method: end.method(),
         authenticated_at: end.at(),
         flow: record.id,
+        address: record.binding.origin.ip,
         spent: false,
     })
 }

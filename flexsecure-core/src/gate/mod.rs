@@ -3,8 +3,10 @@
 //! | file | role |
 //! | --- | --- |
 //! | `mod` | the gate, and the hit path |
+//! | `pursuit` | a decision that takes a wait |
 //! | `access` | the slow path: open a flow, start it, hold or refuse |
 //! | `ask` | the same from within a handler |
+//! | `explain` | why a request would pass or not |
 //! | `endpoints` | the flow endpoints |
 //! | `errands` | calls to the authority, each in a task of its own |
 //! | `engine` | read, step, swap |
@@ -19,7 +21,9 @@ mod client;
 mod endpoints;
 mod engine;
 mod errands;
+mod explain;
 mod hub;
+mod pursuit;
 #[cfg(test)]
 mod tests;
 
@@ -33,15 +37,18 @@ use std::time::Duration;
 pub use self::ask::Ask;
 pub use self::builder::{BuildError, GateBuilder};
 pub use self::endpoints::{FlowBody, FlowRequest};
+pub use self::explain::{Explanation, Proof};
 
-use self::access::Admitted;
+pub(crate) use self::engine::Engine;
+
+use self::access::store_unavailable;
 use self::client::{Client, format};
-use self::engine::Engine;
+use self::explain::Foreseen;
+use self::pursuit::Pursuit;
+use crate::policy::{Decision, Facts, Policy, Proofs};
 use crate::refusal::{Details, Format, Problem, Reason};
 use crate::store::{Peek, StoreError};
-use crate::{
-    Authority, Decision, Elevated, Identity, Policy, Refusal, RequestView, Requirement, SessionKey,
-};
+use crate::{Authority, Elevated, Identity, Refusal, RequestView, Requirement, SessionKey};
 
 /// Decides which requests pass; owns flows, store and authority. Cheap to clone.
 ///
@@ -83,6 +90,20 @@ pub enum Pass {
     Held(Elevated, Applied),
     /// The means to ask for one.
     OnDemand(Ask),
+    /// What would have been refused, if the policy were enforced.
+    Annotated(WouldRefuse),
+}
+
+/// A request behind an [annotating](crate::policy::Annotate) layer would have been refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WouldRefuse(Problem);
+
+impl WouldRefuse {
+    /// Why.
+    #[must_use]
+    pub const fn problem(self) -> Problem {
+        self.0
+    }
 }
 
 impl Pass {
@@ -90,7 +111,7 @@ impl Pass {
     #[must_use]
     pub fn applied(&self) -> Option<Applied> {
         match self {
-            Self::Open | Self::Elevated(_) => None,
+            Self::Open | Self::Elevated(_) | Self::Annotated(_) => None,
             Self::Held(_, applied) => Some(applied.clone()),
             Self::OnDemand(ask) => ask.applied(),
         }
@@ -146,7 +167,7 @@ impl Gate {
     /// store and no allocation; everything else is [`Check::Pending`].
     pub fn check(
         &self,
-        policy: &dyn Policy,
+        policy: &Arc<dyn Policy>,
         request: &dyn RequestView,
         identity: Option<&Identity>,
     ) -> Check {
@@ -162,40 +183,93 @@ impl Gate {
     #[inline(never)]
     fn consider(
         &self,
-        policy: &dyn Policy,
+        policy: &Arc<dyn Policy>,
+        request: &dyn RequestView,
+        identity: Option<&Identity>,
+    ) -> Check {
+        let engine = &self.0;
+        if !policy.enforces() {
+            return self.annotate(policy, request, identity);
+        }
+        let Some(identity) = identity else {
+            if policy.admits_anyone(request) {
+                return Check::Done(Verdict::Pass(Pass::Open));
+            }
+            return Check::Done(Verdict::Refuse(refuse(Problem::IdentificationRequired, request)));
+        };
+        let facts = Facts::of(engine, request, identity);
+        let decision = policy.decide(&facts);
+        if let Some(verdict) = self.at_once(&decision, request, identity) {
+            return Check::Done(verdict);
+        }
+        let client = Client::read(request, &engine.trusted, &engine.proxies);
+        // A policy that is the same for every request is the same when a wait is over.
+        let is_asked_again = !client.hold.is_zero() && policy.fixed().is_none();
+        let again = is_asked_again.then(|| (Arc::clone(policy), facts.to_owned()));
+        let pursuit = Pursuit {
+            gate: self.clone(),
+            identity: identity.clone(),
+            client,
+            decision: decision.into_owned(),
+        };
+        Check::Pending(Pending(Box::pin(pursuit.verdict(again))))
+    }
+
+    /// What can be said without waiting for anybody.
+    fn at_once(
+        &self,
+        decision: &Decision<'_>,
+        request: &dyn RequestView,
+        identity: &Identity,
+    ) -> Option<Verdict> {
+        match decision {
+            Decision::Allow => Some(Verdict::Pass(Pass::Open)),
+            Decision::OnDemand => {
+                let client = Client::read(request, &self.0.trusted, &self.0.proxies);
+                let ask = Ask::new(self.clone(), identity.clone(), client);
+                Some(Verdict::Pass(Pass::OnDemand(ask)))
+            }
+            Decision::Deny | Decision::Abstain => {
+                Some(Verdict::Refuse(refuse(Problem::Denied, request)))
+            }
+            Decision::Require(requirement) => {
+                self.hit(identity, requirement).map(|it| Verdict::Pass(Pass::Elevated(it)))
+            }
+            Decision::Prove(proofs) => {
+                self.hit_all(identity, proofs).map(|it| Verdict::Pass(Pass::Elevated(it)))
+            }
+            Decision::Later(_) => None,
+        }
+    }
+
+    /// Lets every request pass, with what would have become of it.
+    fn annotate(
+        &self,
+        policy: &Arc<dyn Policy>,
         request: &dyn RequestView,
         identity: Option<&Identity>,
     ) -> Check {
         let Some(identity) = identity else {
-            return Check::Done(Verdict::Refuse(refuse(Problem::IdentificationRequired, request)));
+            let problem = Problem::IdentificationRequired;
+            let is_open = policy.admits_anyone(request);
+            let pass = if is_open { Pass::Open } else { Pass::Annotated(WouldRefuse(problem)) };
+            return Check::Done(Verdict::Pass(pass));
         };
-        let requirement = match policy.decide(request, identity) {
-            Decision::Allow => return Check::Done(Verdict::Pass(Pass::Open)),
-            Decision::OnDemand => {
-                let ask = Ask::new(self, request, identity);
-                return Check::Done(Verdict::Pass(Pass::OnDemand(ask)));
+        let decision = policy.decide(&Facts::of(&self.0, request, identity));
+        match self.at_once(&decision, request, identity) {
+            Some(Verdict::Pass(pass)) => return Check::Done(Verdict::Pass(pass)),
+            Some(Verdict::Refuse(refusal)) => {
+                return Check::Done(Verdict::Pass(Pass::Annotated(WouldRefuse(refusal.problem()))));
             }
-            Decision::Deny => {
-                return Check::Done(Verdict::Refuse(refuse(Problem::Denied, request)));
-            }
-            Decision::Require(requirement) => requirement,
-        };
-        if let Some(elevated) = self.hit(identity, &requirement) {
-            return Check::Done(Verdict::Pass(Pass::Elevated(elevated)));
+            None => {}
         }
-        let client = Client::read(request, &self.0.trusted);
-        let (engine, identity) = (Arc::clone(&self.0), identity.clone());
-        let requirement = requirement.into_owned();
+        let (gate, identity, decision) = (self.clone(), identity.clone(), decision.into_owned());
         Check::Pending(Pending(Box::pin(async move {
-            match engine.admit(identity, client, requirement).await {
-                Ok(Admitted { elevated, held: None }) => Verdict::Pass(Pass::Elevated(elevated)),
-                Ok(Admitted { elevated, held }) => {
-                    let applied = Applied::default();
-                    applied.note(held);
-                    Verdict::Pass(Pass::Held(elevated, applied))
-                }
-                Err(refusal) => Verdict::Refuse(refusal),
-            }
+            Verdict::Pass(match gate.foresee(&identity, decision).await {
+                Foreseen::Open => Pass::Open,
+                Foreseen::Elevated(elevated) => Pass::Elevated(elevated),
+                Foreseen::Refused(problem) => Pass::Annotated(WouldRefuse(problem)),
+            })
         })))
     }
 
@@ -211,7 +285,20 @@ impl Gate {
         Some(Elevated::new(held, index))
     }
 
-    /// Whether `requirement` would take a proof now, and why; nothing is sent or used up.
+    fn hit_all(&self, identity: &Identity, proofs: &Proofs) -> Option<Elevated> {
+        let Peek::Known(Some(held)) = self.0.store.peek(identity.session()) else {
+            return None;
+        };
+        let found = proofs.judge(Some(&held), identity.auth_id(), self.0.now(), 0).ok()?;
+        if found.iter().any(|(_, requirement)| requirement.scope().single_use()) {
+            return None;
+        }
+        let first = found.first().map(|(index, _)| *index)?;
+        Some(Elevated::new(held, first))
+    }
+
+    /// Whether `proofs`, a [`Requirement`] for instance, would take the user's doing now, and why;
+    /// nothing is sent or used up. [`Gate::explain`] does the same for a policy.
     ///
     /// # Errors
     ///
@@ -219,10 +306,13 @@ impl Gate {
     pub async fn probe(
         &self,
         identity: &Identity,
-        requirement: &Requirement,
+        proofs: impl Into<Proofs>,
     ) -> Result<Option<Reason>, Refusal> {
-        let found = self.0.look(identity, requirement).await;
-        found.map(Result::err).map_err(|details| details.refuse(Format::Json))
+        let proofs = proofs.into();
+        let held = self.0.store.elevations(identity.session()).await;
+        let held = held.map_err(|error| store_unavailable(error).refuse(Format::Json))?;
+        let judged = proofs.judge(held.as_deref(), identity.auth_id(), self.0.now(), 0);
+        Ok(judged.err().map(|lacking| lacking.map_or(Reason::Missing, |it| it.reason)))
     }
 
     /// Forgets what the session named `session_id` holds, flows included: call it at logout.

@@ -6,7 +6,8 @@ use std::error::Error;
 use std::io::Write;
 
 use flexsecure_conformance::rpc::{OPEN, PING, Vault};
-use flexsecure_core::{Decision, Gate, HttpAuthority, Identity, RequestView, Requirement};
+use flexsecure_core::policy::{Decision, Facts};
+use flexsecure_core::{Gate, HttpAuthority, Identity, Requirement};
 use flexsecure_tower::StepUp;
 use tonic::service::{InterceptorLayer, Routes};
 use tonic::transport::Server;
@@ -31,8 +32,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// Each path by its full name: what is not listed is not served.
-fn what_it_takes(request: &dyn RequestView, _: &Identity) -> Decision<'static> {
-    match request.path() {
+fn what_it_takes(facts: &Facts<'_>) -> Decision<'static> {
+    match facts.path() {
         OPEN => Decision::require(Requirement::system("bank")),
         PING => Decision::Allow,
         path if path.starts_with("/step-up/") => Decision::Allow,

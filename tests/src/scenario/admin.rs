@@ -47,7 +47,7 @@ pub async fn a_proof_by_link_elsewhere_does_not_do_here(bank: &Subject) {
 /// A user whom the authority does not know here is refused here.
 pub async fn a_user_without_the_system_stays_outside(bank: &Subject) {
     let mut carol = bank.login("carol").await;
-    carol.get("/admin/users").await.refused("missing").assert_over("refused");
+    carol.get("/admin/users").await.refused("refused").assert_over("refused");
     assert_eq!(bank.message_count().await, 0);
 }
 

@@ -73,7 +73,7 @@ pub async fn a_user_without_the_system_gets_the_same_refusal_with_a_flow_that_is
 ) {
     let mut carol = bank.login("carol").await;
     let answer = carol.get("/statements").await;
-    let flow = answer.refused("missing");
+    let flow = answer.refused("refused");
     flow.assert_over("refused");
     assert_eq!(answer.json()["system"], "bank");
     let challenge = answer.header("www-authenticate").expect("a challenge");

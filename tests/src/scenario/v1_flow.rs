@@ -137,7 +137,7 @@ pub async fn a_security_error_on_a_start_refuses_the_user(launch: &Launch) {
     let bank = launch.clone().with_legacy(&legacy).start().await;
     legacy.refuse("bank", "carol");
     let mut carol = bank.login("carol").await;
-    carol.get("/statements").await.refused("missing").assert_over("refused");
+    carol.get("/statements").await.refused("refused").assert_over("refused");
     let mut bob = bank.login("bob").await;
     bob.get("/statements").await.refused("missing").assert_live();
 }

@@ -1,10 +1,13 @@
+use std::sync::Arc;
+
 use crate::authority::ScriptedAuthority;
-use crate::{BuildError, Check, Gate, Identity, PlainRequest, Requirement, Verdict};
+use crate::{BuildError, Check, Gate, Identity, PlainRequest, Policy, Requirement, Verdict};
 
 /// The challenges that a program gets which holds no proof.
 async fn challenges(gate: &Gate, identity: Option<&Identity>) -> Vec<String> {
     let request = PlainRequest { method: "GET", path: "/", headers: &[] };
-    let verdict = match gate.check(&Requirement::system("bank"), &request, identity) {
+    let policy: Arc<dyn Policy> = Arc::new(Requirement::system("bank"));
+    let verdict = match gate.check(&policy, &request, identity) {
         Check::Done(verdict) => verdict,
         Check::Pending(pending) => pending.await,
     };

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::gate::client::{Client, TrustedOrigins, format, wait};
+use crate::policy::Networks;
 use crate::refusal::{Format, VARY};
 use crate::{PlainRequest, RequestView};
 
@@ -59,6 +60,7 @@ fn another_site_can_neither_send_a_message_nor_spend_an_attempt() {
     let client = Client::read(
         &PlainRequest { method: "GET", path: "/", headers },
         &TrustedOrigins::default(),
+        &Networks::default(),
     );
     assert!(client.is_silent);
     assert!(client.pin.is_none());
@@ -73,6 +75,7 @@ fn a_prefetch_sends_nothing() {
         let client = Client::read(
             &PlainRequest { method: "GET", path: "/", headers },
             &TrustedOrigins::default(),
+            &Networks::default(),
         );
         assert!(client.is_silent, "{header:?}");
     }
@@ -80,8 +83,12 @@ fn a_prefetch_sends_nothing() {
 
 fn return_to(path: &str) -> Option<Box<str>> {
     let headers: Pairs<'_> = &[("sec-fetch-mode", "navigate")];
-    Client::read(&PlainRequest { method: "GET", path, headers }, &TrustedOrigins::default())
-        .return_to
+    Client::read(
+        &PlainRequest { method: "GET", path, headers },
+        &TrustedOrigins::default(),
+        &Networks::default(),
+    )
+    .return_to
 }
 
 #[test]
@@ -113,6 +120,7 @@ fn only_a_request_without_side_effects_is_come_back_to() {
     let client = Client::read(
         &PlainRequest { method: "POST", path: "/transfers", headers },
         &TrustedOrigins::default(),
+        &Networks::default(),
     );
     assert_eq!((client.format, client.navigates, client.return_to), (Format::Html, false, None));
 }
@@ -165,6 +173,10 @@ impl RequestView for Watched<'_> {
         self.names.borrow_mut().insert(name.to_owned());
         self.request.header(name)
     }
+
+    fn headers(&self, show: &mut dyn FnMut(&str, &str)) {
+        self.request.headers(show);
+    }
 }
 
 /// T52: what the gate looks at, an answer depends on; a login is by cookie or token.
@@ -176,7 +188,7 @@ fn an_answer_varies_by_every_header_that_is_looked_at() {
     for headers in requests {
         let request = PlainRequest { method: "GET", path: "/", headers };
         let watched = Watched { request, names: RefCell::default() };
-        let _ = Client::read(&watched, &TrustedOrigins::default());
+        let _ = Client::read(&watched, &TrustedOrigins::default(), &Networks::default());
         names.append(&mut watched.names.into_inner());
     }
     // The host is part of what a cache looks an answer up by, and the user agent is passed on alone.

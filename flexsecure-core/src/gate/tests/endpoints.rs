@@ -127,11 +127,11 @@ async fn an_elevation_is_of_no_use_for_anything_else() {
         (Identity::new("alice", "another session"), transfer("1")),
         (Identity::new("mallory", "the session of alice"), transfer("1")),
     ] {
-        let probed = world.gate.probe(&identity, &requirement).await.unwrap();
+        let probed = world.gate.probe(&identity, requirement.clone()).await.unwrap();
         assert!(probed.is_some(), "{requirement:?}");
     }
     world.clock.advance(Requirement::DEFAULT_MAX_AGE);
-    let stale = world.gate.probe(&alice(), &transfer("1")).await.unwrap();
+    let stale = world.gate.probe(&alice(), transfer("1")).await.unwrap();
     assert_eq!(stale, Some(Reason::Stale));
 }
 
@@ -170,7 +170,7 @@ async fn a_flow_that_was_revoked_elevates_nobody() {
     };
     let (answer, ()) = tokio::join!(submit, meanwhile);
     assert_eq!(answer.status(), 404);
-    assert!(world.gate.probe(&alice, &bank()).await.unwrap().is_some());
+    assert!(world.gate.probe(&alice, bank()).await.unwrap().is_some());
 }
 
 /// T01, T04: neither another session's flow nor another user's exists.

@@ -6,6 +6,8 @@ mod endpoints;
 #[cfg(feature = "test-util")]
 mod outages;
 #[cfg(feature = "test-util")]
+mod policies;
+#[cfg(feature = "test-util")]
 mod remote;
 #[cfg(feature = "test-util")]
 mod starts;

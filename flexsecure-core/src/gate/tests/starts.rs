@@ -281,7 +281,7 @@ async fn a_user_that_the_authority_refuses_gets_a_flow_that_is_over() {
     let world = World::new(ScriptedAuthority::pin(PIN));
     world.authority.push_start(StartReply::Refused);
     let (problem, said) = world.request(&alice(), bank()).await.refused();
-    assert_eq!((problem, said.status()), (Problem::StepUpRequired(Reason::Missing), 401));
+    assert_eq!((problem, said.status()), (Problem::StepUpRequired(Reason::Refused), 401));
     let flow = &said.json()["flow"];
     assert_eq!((&flow["state"], &flow["over"]), (&"expired".into(), &"refused".into()));
 }

@@ -6,8 +6,8 @@ use crate::authority::ScriptedAuthority;
 use crate::refusal::{Answer, Problem};
 use crate::test_util::SettableClock;
 use crate::{
-    Check, FlowBody, Gate, GateBuilder, Identity, Pass, PlainRequest, Requirement, Timestamp,
-    Verdict,
+    Check, FlowBody, Gate, GateBuilder, Identity, Pass, PlainRequest, Policy, Requirement,
+    Timestamp, Verdict,
 };
 
 pub(super) const PIN: &str = "48151623";
@@ -33,26 +33,27 @@ impl World {
         Self { authority, gate: set(builder).build().unwrap(), clock }
     }
 
-    /// A request of `identity` to a route that takes `requirement`.
-    pub(super) async fn request(&self, identity: &Identity, requirement: Requirement) -> Outcome {
-        self.request_with(identity, requirement, &[]).await
+    /// A request of `identity` to a route that takes what `policy` says.
+    pub(super) async fn request(&self, identity: &Identity, policy: impl Policy) -> Outcome {
+        self.request_with(identity, policy, &[]).await
     }
 
     pub(super) async fn request_with(
         &self,
         identity: &Identity,
-        requirement: Requirement,
+        policy: impl Policy,
         headers: &[(&str, &str)],
     ) -> Outcome {
         let view = PlainRequest { method: "POST", path: "/", headers };
-        let check = self.gate.check(&requirement, &view, Some(identity));
+        let policy: Arc<dyn Policy> = Arc::new(policy);
+        let check = self.gate.check(&policy, &view, Some(identity));
         let verdict = match check {
             Check::Done(verdict) => verdict,
             Check::Pending(pending) => pending.await,
         };
         match verdict {
             Verdict::Pass(Pass::Elevated(_) | Pass::Held(..)) => Outcome::Passed,
-            Verdict::Pass(Pass::Open | Pass::OnDemand(_)) => panic!("there is a requirement"),
+            Verdict::Pass(pass) => panic!("there is a requirement: {pass:?}"),
             Verdict::Refuse(refusal) => {
                 Outcome::Refused(refusal.problem(), Said(refusal.into_answer()))
             }

@@ -24,6 +24,7 @@ pub fn approve(record: &FlowRecord, now: Timestamp) -> Approval {
         method: end.method(),
         authenticated_at: end.at(),
         flow: record.id,
+        address: record.binding.origin.ip,
         spent: false,
     };
     Approval { record: record.next(flow), elevation }

@@ -205,6 +205,7 @@ fn approved(flow: &FlowRecord, now: Timestamp) -> (FlowRecord, Elevation) {
         method: Method::Passwordless,
         authenticated_at: now,
         flow: flow.id,
+        address: None,
         spent: false,
     };
     (cancelled(flow), elevation)

@@ -1,0 +1,75 @@
+use std::sync::Arc;
+
+use super::access::{Admitted, Asked};
+use super::client::Client;
+use super::engine::LOG;
+use super::{Applied, Ask, Gate, Pass, Verdict};
+use crate::Identity;
+use crate::policy::{Decision, OwnedFacts, Policy, Proofs, Undecided};
+use crate::refusal::{Details, Problem};
+
+/// A request about which nothing can be said without waiting.
+#[derive(Debug)]
+pub(super) struct Pursuit {
+    pub(super) gate: Gate,
+    pub(super) identity: Identity,
+    pub(super) client: Client,
+    pub(super) decision: Decision<'static>,
+}
+
+/// A policy to ask once more when a wait is over, and what it is to be asked about.
+pub(super) type Again = (Arc<dyn Policy>, OwnedFacts);
+
+impl Pursuit {
+    pub(super) async fn verdict(self, again: Option<Again>) -> Verdict {
+        let Self { gate, identity, client, decision } = self;
+        let refuse = |problem| Verdict::Refuse(Details::of(problem).refuse(client.format));
+        let proofs = match settle(decision).await {
+            Ok(Settled::Prove(proofs)) => proofs,
+            Ok(Settled::Open) => return Verdict::Pass(Pass::Open),
+            Ok(Settled::OnDemand) => {
+                return Verdict::Pass(Pass::OnDemand(Ask::new(gate, identity, client)));
+            }
+            Ok(Settled::Denied) => return refuse(Problem::Denied),
+            Err(_) => return refuse(Problem::PolicyUnavailable),
+        };
+        match gate.0.admit(Asked { identity, client, proofs, again }).await {
+            Ok(Admitted { elevated, held: None }) => Verdict::Pass(Pass::Elevated(elevated)),
+            Ok(Admitted { elevated, held }) => {
+                let applied = Applied::default();
+                applied.note(held);
+                Verdict::Pass(Pass::Held(elevated, applied))
+            }
+            Err(refusal) => Verdict::Refuse(refusal),
+        }
+    }
+}
+
+/// What a decision has come to.
+#[derive(Debug)]
+pub(super) enum Settled {
+    Open,
+    OnDemand,
+    Prove(Proofs),
+    Denied,
+}
+
+/// Waits for a decision that is late, for as long as it may be.
+pub(super) async fn settle(decision: Decision<'static>) -> Result<Settled, Undecided> {
+    let decision = match decision.made() {
+        Ok(decision) => decision,
+        Err(later) => later.decided().await.inspect_err(|undecided| {
+            let cause: &dyn std::error::Error = undecided;
+            let cause = cause.source().unwrap_or(cause);
+            tracing::error!(target: LOG, %cause, "a policy came to no decision");
+        })?,
+    };
+    Ok(match decision {
+        Decision::Allow => Settled::Open,
+        Decision::OnDemand => Settled::OnDemand,
+        Decision::Require(requirement) => Settled::Prove(requirement.into_owned().into()),
+        Decision::Prove(proofs) if proofs.is_impossible() => Settled::Denied,
+        Decision::Prove(proofs) => Settled::Prove(proofs.into_owned()),
+        Decision::Deny | Decision::Abstain | Decision::Later(_) => Settled::Denied,
+    })
+}

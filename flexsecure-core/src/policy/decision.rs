@@ -1,0 +1,111 @@
+use std::borrow::Cow;
+use std::fmt;
+
+use super::{Later, Proofs};
+use crate::Requirement;
+
+/// What a request must bring.
+#[derive(Debug)]
+#[must_use]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "a request passes, has to prove something, or does not pass"
+)]
+pub enum Decision<'p> {
+    /// Nothing beyond an identity.
+    Allow,
+    /// A proof.
+    Require(Cow<'p, Requirement>),
+    /// One of several proofs, or several of them.
+    Prove(Cow<'p, Proofs>),
+    /// Nothing beyond an identity so far: the handler may [ask](crate::Ask) for more.
+    OnDemand,
+    /// Nothing would do.
+    Deny,
+    /// This policy has nothing to say about the request. A rule that abstains leaves the floor as
+    /// it is; where a policy stands alone, the request is denied.
+    Abstain,
+    /// Somebody has to be asked first.
+    Later(Later),
+}
+
+impl<'p> Decision<'p> {
+    /// Asks for `requirement`.
+    pub const fn require(requirement: Requirement) -> Self {
+        Self::Require(Cow::Owned(requirement))
+    }
+
+    /// Asks for `proofs`: [any of](super::any_of) or [all of](super::all_of) some requirements.
+    pub const fn prove(proofs: Proofs) -> Self {
+        Self::Prove(Cow::Owned(proofs))
+    }
+
+    /// The same, borrowing nothing.
+    pub fn into_owned(self) -> Decision<'static> {
+        match self {
+            Self::Allow => Decision::Allow,
+            Self::Require(requirement) => Decision::require(requirement.into_owned()),
+            Self::Prove(proofs) => Decision::prove(proofs.into_owned()),
+            Self::OnDemand => Decision::OnDemand,
+            Self::Deny => Decision::Deny,
+            Self::Abstain => Decision::Abstain,
+            Self::Later(later) => Decision::Later(later),
+        }
+    }
+
+    /// The decision, unless it is still to be made.
+    pub(crate) fn made(self) -> Result<Self, Later> {
+        if let Self::Later(later) = self { Err(later) } else { Ok(self) }
+    }
+
+    /// What takes both: never less than either.
+    pub(crate) fn and(self, other: Self) -> Self {
+        match (self, other) {
+            // Whoever combines decisions waits for the late ones before.
+            (Self::Deny | Self::Later(_), _) | (_, Self::Deny | Self::Later(_)) => Self::Deny,
+            (one, Self::Abstain) | (Self::Abstain | Self::Allow, one) | (one, Self::Allow) => one,
+            (Self::OnDemand, one) | (one, Self::OnDemand) => one,
+            (one, other) => match (one.proofs(), other.proofs()) {
+                (Some(one), Some(other)) => Self::from(one.and(&other)),
+                _ => Self::Deny,
+            },
+        }
+    }
+
+    /// Whether a request that fulfils it has proved something.
+    pub(crate) const fn takes_proof(&self) -> bool {
+        matches!(self, Self::Require(_) | Self::Prove(_))
+    }
+
+    fn proofs(self) -> Option<Proofs> {
+        match self {
+            Self::Require(requirement) => Some(requirement.into_owned().into()),
+            Self::Prove(proofs) => Some(proofs.into_owned()),
+            Self::Allow | Self::OnDemand | Self::Deny | Self::Abstain | Self::Later(_) => None,
+        }
+    }
+}
+
+impl From<Proofs> for Decision<'_> {
+    fn from(proofs: Proofs) -> Self {
+        match proofs.into_one() {
+            Ok(requirement) => Self::require(requirement),
+            Err(proofs) => Self::prove(proofs),
+        }
+    }
+}
+
+/// What is asked for, in words for a log.
+impl fmt::Display for Decision<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Allow => f.write_str("nothing"),
+            Self::Require(requirement) => requirement.fmt(f),
+            Self::Prove(proofs) => proofs.fmt(f),
+            Self::OnDemand => f.write_str("what the handler asks for"),
+            Self::Deny => f.write_str("nothing would do"),
+            Self::Abstain => f.write_str("no opinion"),
+            Self::Later(_) => f.write_str("still to be decided"),
+        }
+    }
+}
