@@ -28,6 +28,7 @@ async fn the_memory_store_keeps_its_promises_about_memory() {
     pending_flows_fit().await;
     elevations_take_what_is_said().await;
     what_is_forgotten_is_given_back().await;
+    a_million_starts_stay_within_the_bound().await;
     peek_allocates_nothing().await;
 }
 
@@ -100,6 +101,40 @@ async fn peek_allocates_nothing() {
     assert_eq!((change.allocations, change.reallocations), (0, 0));
 }
 
+/// T60: ten thousand sessions that open as many flows as they can. What is held goes on being good,
+/// and when their flows have ended others are served.
+async fn a_million_starts_stay_within_the_bound() {
+    let region = Region::new(ALLOCATOR);
+    let store = MemoryStore::new();
+    elevate(&store, MemoryStore::FLOWS, &Requirement::system("bank")).await;
+    let holder = SessionKey::of(&format!("session {}", MemoryStore::FLOWS));
+    let (mut opened, mut full) = (0_usize, 0_usize);
+    for number in 0..1_000_000 {
+        match store.open(flow_in(number % 10_000, number), NOW).await {
+            Ok(Opened::New(flow)) => {
+                let ticket = StartTicket::new(Arc::clone(&flow.binding));
+                store.admit_start(&ticket, NOW).await.unwrap();
+                opened = opened.saturating_add(1);
+            }
+            Err(StoreError::Full) => full = full.saturating_add(1),
+            other => panic!("each is another operation: {other:?}"),
+        }
+        if number % 1000 == 0 {
+            assert!(matches!(store.peek(&holder), Peek::Known(Some(_))));
+        }
+    }
+    let bytes = kept(&region);
+    println!("{bytes} bytes after a million starts, {opened} of them opened");
+    assert!(bytes <= 128 * 1024 * 1024, "{bytes} bytes after a million starts");
+    // The flow that brought the elevation has ended, and gave its place to one of these.
+    assert_eq!((opened, full), (MemoryStore::FLOWS, 900_000));
+
+    let later = NOW.after(Duration::from_secs(600));
+    let served = FlowRecord { flow: Flow::open(later, Method::Pin), ..flow(1_000_000) };
+    assert!(matches!(store.open(served, later).await, Ok(Opened::New(_))));
+    assert!(matches!(store.peek(&holder), Peek::Known(Some(_))));
+}
+
 async fn start_a_flow(store: &MemoryStore, number: usize) {
     start_a_flow_at(store, number, NOW).await;
 }
@@ -136,11 +171,16 @@ async fn write_everywhere(store: &MemoryStore, now: Timestamp) {
 }
 
 fn flow(number: usize) -> FlowRecord {
+    flow_in(number, number)
+}
+
+/// A flow for an operation of its own.
+fn flow_in(session: usize, number: usize) -> FlowRecord {
     let needs = Requirement::system("bank")
         .single_use()
         .operation(Operation::new(&format!("Transfer {number:010}.00 EUR to bob")));
-    let session = SessionKey::of(&format!("session {number}"));
-    let auth_id = format!("user.{number:010}@example.com").as_str().into();
+    let auth_id = format!("user.{session:010}@example.com").as_str().into();
+    let session = SessionKey::of(&format!("session {session}"));
     let mut binding = Binding::new(session, auth_id, needs.scope().clone());
     binding.return_to = Some(format!("/accounts/{number:010}/transfers?page=2").into());
     binding.origin.ip = Some(Ipv4Addr::LOCALHOST.into());

@@ -33,6 +33,8 @@ impl Engine {
         let mut wanted = None;
         let admitted = self.decide(asked, &mut wanted).await;
         admitted.map_err(|details| {
+            // A flow that was revoked meanwhile is nothing that this client has asked for.
+            let details = details.instead_of(Problem::FlowNotFound, MISSING);
             let details = details.bearer(self.bearer.clone());
             match wanted {
                 Some(requirement) => details.requirement(requirement).refuse(format),
@@ -150,7 +152,8 @@ impl Engine {
     }
 
     /// Keeps the request until its flow is over, for no longer than its client wants; the time it
-    /// was ready to wait, if it was kept at all. With too many kept already it is not.
+    /// was ready to wait, if it was kept at all. With too many kept already it is not, be they
+    /// everybody's or this user's.
     async fn hold(
         self: &Arc<Self>,
         record: FlowRecord,
@@ -164,7 +167,7 @@ impl Engine {
         if record.flow.is_over() {
             return Ok((record, longest));
         }
-        let Ok(_place) = self.holds.try_acquire() else {
+        let Some(_place) = self.holds.take(&record.binding.auth_id) else {
             return Ok((record, None));
         };
         let patience = pin!(tokio::time::sleep_until(end));
@@ -381,7 +384,7 @@ impl Engine {
         mut patience: Pin<&mut Sleep>,
         is_old_news: impl Fn(&FlowRecord) -> bool + Send,
     ) -> Result<FlowRecord, Details> {
-        let mut news = self.hub.subscribe(record.id);
+        let mut news = self.hub.subscribe(&record);
         loop {
             let record = self.refresh(record.clone()).await?;
             if record.flow.is_over() || !is_old_news(&record) {
@@ -438,6 +441,8 @@ pub(super) fn store_unavailable(error: StoreError) -> Details {
 fn unavailable(wait: Duration) -> Details {
     Details::of(Problem::AuthorityUnavailable).retry_after(wait)
 }
+
+const MISSING: Problem = Problem::StepUpRequired(Reason::Missing);
 
 /// How long a client waits for what the authority tells, before it has to ask on.
 const PATIENCE: Duration = Duration::from_secs(2);

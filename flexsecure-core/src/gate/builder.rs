@@ -1,11 +1,12 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 
 use super::Gate;
 use super::client::TrustedOrigins;
 use super::engine::Engine;
+use super::holds::Holds;
 use super::hub::Hub;
 use crate::policy::{Networks, NotANetwork};
 use crate::refusal::AcrValues;
@@ -159,14 +160,11 @@ impl GateBuilder {
             bearer,
             hub: Hub::default(),
             closing: watch::Sender::new(false),
-            holds: Semaphore::new(MOST_HELD),
+            holds: Holds::default(),
             misconfigured_until: AtomicU64::new(0),
         })))
     }
 }
-
-/// How many requests a node holds at a time.
-const MOST_HELD: usize = 10_000;
 
 fn is_prefix(prefix: &str) -> bool {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-_.~".contains(&byte);

@@ -1,9 +1,10 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 
 use super::client::TrustedOrigins;
+use super::holds::Holds;
 use super::hub::Hub;
 use crate::flow::{Cx, Effect, Flow, Illegal, Input, Objection};
 use crate::policy::Networks;
@@ -24,8 +25,7 @@ pub(crate) struct Engine {
     pub(super) bearer: Option<AcrValues>,
     pub(super) hub: Hub,
     pub(super) closing: watch::Sender<bool>,
-    /// Places for requests that are held.
-    pub(super) holds: Semaphore,
+    pub(super) holds: Holds,
     /// Until when nothing is started, in milliseconds, after the authority refused our key.
     pub(super) misconfigured_until: AtomicU64,
 }

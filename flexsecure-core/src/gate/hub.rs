@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 
 use crate::flow::FlowId;
+use crate::store::{Binding, FlowRecord};
 
 /// Who waits on this node for which flow, and whether a task here polls for them.
 #[derive(Clone, Debug, Default)]
@@ -12,19 +13,24 @@ pub(super) struct Hub(Arc<Mutex<HashMap<FlowId, Watched>>>);
 #[derive(Debug)]
 struct Watched {
     news: watch::Sender<()>,
+    /// As the last who came to wait found it.
+    binding: Arc<Binding>,
     waiting: usize,
     is_tended: bool,
 }
 
 impl Hub {
-    /// Waits for news of `flow` from here on.
-    pub(super) fn subscribe(&self, flow: FlowId) -> Subscription {
+    /// Waits for news of the flow of `record` from here on.
+    pub(super) fn subscribe(&self, record: &FlowRecord) -> Subscription {
+        let (flow, binding) = (record.id, Arc::clone(&record.binding));
         let mut flows = self.lock();
         let watched = flows.entry(flow).or_insert_with(|| Watched {
             news: watch::Sender::new(()),
+            binding: Arc::clone(&binding),
             waiting: 0,
             is_tended: false,
         });
+        watched.binding = binding;
         watched.waiting = watched.waiting.saturating_add(1);
         Subscription { news: watched.news.subscribe(), flow, hub: self.clone() }
     }
@@ -33,6 +39,15 @@ impl Hub {
     pub(super) fn announce(&self, flow: FlowId) {
         if let Some(watched) = self.lock().get(&flow) {
             watched.news.send_replace(());
+        }
+    }
+
+    /// The same for all flows that `are_concerned`.
+    pub(super) fn announce_to(&self, are_concerned: impl Fn(&Binding) -> bool) {
+        for watched in self.lock().values() {
+            if are_concerned(&watched.binding) {
+                watched.news.send_replace(());
+            }
         }
     }
 

@@ -11,6 +11,8 @@
 //! | `errands` | calls to the authority, each in a task of its own |
 //! | `engine` | read, step, swap |
 //! | `hub` | who waits for which flow on this node |
+//! | `holds` | how many requests are held |
+//! | `lifecycle` | sessions that end or get another id |
 //! | `client` | what the gate reads from a request |
 //! | `builder` | how a gate is put together |
 
@@ -22,7 +24,9 @@ mod endpoints;
 mod engine;
 mod errands;
 mod explain;
+mod holds;
 mod hub;
+mod lifecycle;
 mod pursuit;
 #[cfg(test)]
 mod tests;
@@ -47,8 +51,8 @@ use self::explain::Foreseen;
 use self::pursuit::Pursuit;
 use crate::policy::{Decision, Facts, Policy, Proofs};
 use crate::refusal::{Details, Format, Problem, Reason};
-use crate::store::{Peek, StoreError};
-use crate::{Authority, Elevated, Identity, Refusal, RequestView, Requirement, SessionKey};
+use crate::store::Peek;
+use crate::{Authority, Elevated, Identity, Refusal, RequestView, Requirement};
 
 /// Decides which requests pass; owns flows, store and authority. Cheap to clone.
 ///
@@ -313,25 +317,6 @@ impl Gate {
         let held = held.map_err(|error| store_unavailable(error).refuse(Format::Json))?;
         let judged = proofs.judge(held.as_deref(), identity.auth_id(), self.0.now(), 0);
         Ok(judged.err().map(|lacking| lacking.map_or(Reason::Missing, |it| it.reason)))
-    }
-
-    /// Forgets what the session named `session_id` holds, flows included: call it at logout.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`] if the store fails; the session may then still hold all of it.
-    pub async fn revoke_session(&self, session_id: &str) -> Result<(), StoreError> {
-        self.0.store.revoke_session(&SessionKey::of(session_id)).await
-    }
-
-    /// Forgets what the user `auth_id` holds, in every session: call it when their credentials
-    /// change.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`] if the store fails; the user may then still hold all of it.
-    pub async fn revoke_user(&self, auth_id: &str) -> Result<(), StoreError> {
-        self.0.store.revoke_user(auth_id).await
     }
 
     /// Ends all waiting, so that a server can drain; flows live on in the store.

@@ -45,6 +45,14 @@ impl Details {
         self
     }
 
+    /// Tells of `other` where it would tell of `problem`.
+    pub(crate) fn instead_of(mut self, problem: Problem, other: Problem) -> Self {
+        if self.0.problem == problem {
+            self.0.problem = other;
+        }
+        self
+    }
+
     pub(crate) fn flow(mut self, flow: FlowObject) -> Self {
         self.0.flow = Some(flow);
         self

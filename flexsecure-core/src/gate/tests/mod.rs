@@ -4,6 +4,10 @@ mod client;
 #[cfg(feature = "test-util")]
 mod endpoints;
 #[cfg(feature = "test-util")]
+mod lifecycle;
+#[cfg(feature = "test-util")]
+mod limits;
+#[cfg(feature = "test-util")]
 mod outages;
 #[cfg(feature = "test-util")]
 mod policies;

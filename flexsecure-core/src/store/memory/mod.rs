@@ -2,6 +2,7 @@ mod index;
 mod key_hash;
 mod moved;
 mod room;
+mod session;
 mod shard;
 mod sharded;
 #[cfg(test)]

@@ -1,12 +1,13 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::super::{Binding, FLOWS_PER_SESSION, FlowRecord, Opened, RETENTION, Swap};
+use super::super::{Binding, FLOWS_PER_SESSION, FlowRecord, Opened, Swap};
 use super::key_hash::KeyHash;
+use super::session::{EVER, Held, Kept, Leaving, NEVER, Session, end_of};
 use super::users::NoFlow;
 use super::{Shared, is_sweep_due};
 use crate::flow::FlowId;
-use crate::{Elevation, Elevations, Requirement, SessionKey, Timestamp};
+use crate::{Elevation, Elevations, SessionKey, Timestamp};
 
 /// The sessions that share a lock.
 ///
@@ -19,37 +20,6 @@ pub(super) struct Shard {
     first_flow_ends: Timestamp,
     /// When the first session in here holds nothing of use any more.
     first_elevations_end: Timestamp,
-}
-
-/// What a session has; an entry exists only while that is something.
-#[derive(Default)]
-struct Session {
-    /// The oldest first.
-    flows: Vec<Kept>,
-    held: Option<Held>,
-}
-
-pub(super) struct Kept {
-    record: FlowRecord,
-    opened_at: Timestamp,
-    /// When it is over if nothing changes it.
-    ends_at: Timestamp,
-    /// A flow brings one elevation, even if that one is gone.
-    granted: bool,
-    /// It has been rebound to the session that it is in.
-    moved: bool,
-}
-
-/// What one session leaves to another.
-pub(super) struct Leaving {
-    flows: Vec<Kept>,
-    held: Option<Held>,
-}
-
-struct Held {
-    elevations: Arc<Elevations>,
-    /// When the youngest of them is outlived.
-    ends_at: Timestamp,
 }
 
 /// What there is no room for.
@@ -299,151 +269,3 @@ impl Shard {
         self.first_elevations_end = first_elevations_end;
     }
 }
-
-impl Session {
-    const fn has_anything(&self) -> bool {
-        !self.flows.is_empty() || self.held.is_some()
-    }
-
-    fn revoke(&mut self, key: &SessionKey, shared: &Shared, is_owner: impl Fn(&str) -> bool) {
-        self.drop_flows(shared, |kept| is_owner(&kept.record.binding.auth_id));
-        if self.held.as_ref().is_some_and(|held| is_owner(held.elevations.auth_id())) {
-            self.drop_elevations(key, shared);
-        }
-    }
-
-    fn drop_oldest_ended(&mut self, now: Timestamp, shared: &Shared) -> bool {
-        let oldest = self.flows.iter().position(|kept| !kept.is_live(now));
-        if let Some(oldest) = oldest {
-            self.flows.remove(oldest).drop_from(shared);
-        }
-        oldest.is_some()
-    }
-
-    fn first_end(&self) -> Timestamp {
-        self.flows.iter().map(|kept| kept.ends_at).min().unwrap_or(EVER)
-    }
-
-    fn drop_flows(&mut self, shared: &Shared, dispensable: impl Fn(&Kept) -> bool) {
-        let before = self.flows.len();
-        self.flows.retain(|kept| {
-            let is_kept = !dispensable(kept);
-            if !is_kept {
-                kept.drop_from(shared);
-            }
-            is_kept
-        });
-        if self.flows.len() < before {
-            // Elevations outlive their flows by far, and so would the space.
-            self.flows.shrink_to_fit();
-        }
-    }
-
-    fn drop_elevations_before(
-        &mut self,
-        key: &SessionKey,
-        shared: &Shared,
-        before: Timestamp,
-        is_owner: impl Fn(&str) -> bool,
-    ) {
-        let Some(held) = self.held.as_ref().filter(|held| is_owner(held.elevations.auth_id()))
-        else {
-            return;
-        };
-        let list = held.elevations.list();
-        let kept = || list.iter().filter(|elevation| elevation.authenticated_at() >= before);
-        let count = kept().count();
-        if count == 0 {
-            self.drop_elevations(key, shared);
-        } else if count < list.len() {
-            let mut elevations = Elevations::none(held.elevations.auth_id().into());
-            kept().for_each(|elevation| elevations.grant(elevation.clone()));
-            let held = Held::new(&elevations);
-            shared.index.publish(*key, Arc::clone(&held.elevations));
-            self.held = Some(held);
-        }
-    }
-
-    fn drop_elevations(&mut self, key: &SessionKey, shared: &Shared) {
-        if self.held.take().is_some() {
-            shared.index.withdraw(key);
-            shared.holders.give_back(1);
-        }
-    }
-}
-
-impl Kept {
-    pub(super) fn new(record: FlowRecord, opened_at: Timestamp) -> Self {
-        let ends_at = end_of(&record);
-        Self { record, opened_at, ends_at, granted: false, moved: false }
-    }
-
-    fn replace(&mut self, next: &FlowRecord, now: Timestamp, shared: &Shared) {
-        let (was_over, ended_at) = (self.record.flow.is_over(), self.ends_at);
-        self.record.version = next.version;
-        self.record.flow = next.flow.clone();
-        self.ends_at = end_of(next);
-        let auth_id = &self.record.binding.auth_id;
-        match next.flow.refused_at() {
-            Some(at) if !was_over => shared.users.refuse(auth_id, at, now),
-            _ => {}
-        }
-        if next.flow.is_over() {
-            shared.users.close(auth_id, &next.id);
-        } else if self.ends_at != ended_at {
-            shared.users.prolong(auth_id, &next.id, self.ends_at);
-        }
-    }
-
-    /// Gives back all that a flow takes outside of its session.
-    fn drop_from(&self, shared: &Shared) {
-        shared.flows.give_back(1);
-        if !self.record.flow.is_over() {
-            shared.users.close(&self.record.binding.auth_id, &self.record.id);
-        }
-        if self.moved {
-            shared.moved.remove(&self.record.id);
-        }
-    }
-
-    /// The same as [`FlowRecord::is_live`], without a copy.
-    pub(super) fn is_live(&self, now: Timestamp) -> bool {
-        !self.record.flow.is_over() && now < self.ends_at
-    }
-
-    /// The same as [`FlowRecord::is_forgettable`], without a copy.
-    pub(super) fn is_forgettable(&self, now: Timestamp) -> bool {
-        !self.is_live(now) && now.since(self.ends_at) >= RETENTION
-    }
-
-    const fn droppable_from(&self) -> Timestamp {
-        if self.record.flow.is_over() { EVER } else { self.ends_at }
-    }
-}
-
-impl Held {
-    fn new(elevations: &Elevations) -> Self {
-        let times = elevations.list().iter().map(Elevation::authenticated_at);
-        let ends_at = times.max().unwrap_or(EVER).after(Requirement::LONGEST_MAX_AGE);
-        // A copy has no room to spare; what was added to has, for three more.
-        Self { elevations: Arc::new(elevations.clone()), ends_at }
-    }
-
-    /// Both; of two for one scope the later, so that a spent one stays so.
-    fn merge(&self, other: &Self) -> Self {
-        let mut both: Vec<_> = [self, other].iter().flat_map(|it| it.elevations.list()).collect();
-        both.sort_by_key(|elevation| elevation.authenticated_at());
-        let mut elevations = Elevations::none(self.elevations.auth_id().into());
-        both.into_iter().for_each(|elevation| elevations.grant(elevation.clone()));
-        Self::new(&elevations)
-    }
-}
-
-/// When the flow is over if nothing more happens.
-fn end_of(record: &FlowRecord) -> Timestamp {
-    record.flow.clone().at(NEVER).ended_at().unwrap_or(NEVER)
-}
-
-const EVER: Timestamp = Timestamp::from_millis(0);
-
-const NEVER: Timestamp = Timestamp::from_millis(u64::MAX);

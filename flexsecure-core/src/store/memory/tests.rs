@@ -169,7 +169,7 @@ fn what_is_kept_agrees_with_its_flow() {
     let authenticated = submitted.next(step(&submitted, authenticated, NOW));
     let over = cancelled(&started);
     for flow in [opened, begun, started, polling, authenticated, over] {
-        let kept = shard::Kept::new(flow.clone(), NOW);
+        let kept = session::Kept::new(flow.clone(), NOW);
         for seconds in 0..2000 {
             for now in [NOW.after(Duration::from_secs(seconds)), EARLIER] {
                 assert_eq!(kept.is_live(now), flow.is_live(now), "{flow:?} at {now:?}");
