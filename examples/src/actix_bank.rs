@@ -40,6 +40,8 @@ fn app(config: &mut ServiceConfig, bank: &Bank, step_up: &StepUp) {
         .service(only("/login", "POST").post(on::login))
         .service(only("/logout", "POST").post(on::logout))
         .service(only("/healthz", "GET, HEAD").route(read().to(on::health)))
+        .service(only("/rotate", "POST").post(on::rotate).wrap(logged_in.clone()))
+        .service(only("/password", "POST").post(on::change_password).wrap(logged_in.clone()))
         .service(only("/balance", "GET, HEAD").route(read().to(on::balance)).wrap(logged_in))
         .service(
             only("/statements", "GET, HEAD")

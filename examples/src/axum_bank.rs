@@ -42,6 +42,8 @@ pub fn app(bank: &Bank) -> Router {
         .route("/login", only("POST").post(on::login))
         .route("/logout", only("POST").post(on::logout))
         .route("/healthz", only("GET, HEAD").get(on::health))
+        .route("/rotate", only("POST").post(on::rotate).layer(logged_in.clone()))
+        .route("/password", only("POST").post(on::change_password).layer(logged_in.clone()))
         .route("/balance", only("GET, HEAD").get(on::balance).layer(logged_in))
         .route(
             "/statements",

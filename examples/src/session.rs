@@ -17,6 +17,16 @@ pub struct User {
 }
 
 impl User {
+    /// `name`, in a session that nobody has seen yet.
+    ///
+    /// # Errors
+    ///
+    /// The operating system has no randomness to give.
+    pub fn in_new_session(name: &str) -> Result<Self, getrandom::Error> {
+        let session_id = u128::from_be_bytes(random()?);
+        Ok(Self { name: name.to_owned(), session_id: format!("{session_id:032x}") })
+    }
+
     /// The login name, which the authority knows as the authentication id.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -57,14 +67,10 @@ impl Sessions {
         Self { key }
     }
 
-    /// The `Set-Cookie` header of a new session for `name`.
-    ///
-    /// # Errors
-    ///
-    /// The operating system has no randomness to give.
-    pub fn open(&self, name: &str) -> Result<String, getrandom::Error> {
-        let session_id = u128::from_be_bytes(random()?);
-        Ok(self.signed(cookie(format!("{name}.{session_id:032x}"))))
+    /// The `Set-Cookie` header of the session that `user` is in.
+    #[must_use]
+    pub fn open(&self, user: &User) -> String {
+        self.signed(cookie(format!("{}.{}", user.name, user.session_id)))
     }
 
     /// The `Set-Cookie` header that ends a session.
@@ -125,8 +131,12 @@ const CONTEXT: &str = "flexsecure 2026 bank example session cookie v1";
 mod tests {
     use super::*;
 
+    fn alice() -> User {
+        User::in_new_session("alice").unwrap()
+    }
+
     fn cookie_of(sessions: &Sessions) -> String {
-        sessions.open("alice").unwrap().split(';').next().unwrap().to_owned()
+        sessions.open(&alice()).split(';').next().unwrap().to_owned()
     }
 
     #[test]
@@ -149,7 +159,7 @@ mod tests {
 
     #[test]
     fn the_cookie_is_out_of_reach_of_scripts_and_other_sites() {
-        let header = Sessions::new(None).open("alice").unwrap();
+        let header = Sessions::new(None).open(&alice());
         for attribute in ["HttpOnly", "SameSite=Lax", "Path=/"] {
             assert!(header.contains(attribute), "{header}");
         }

@@ -11,6 +11,16 @@ flexsecure_conformance::on_both_banks! {
         a_flow_does_not_outlive_the_logout
         another_user_of_the_same_browser_is_asked_again
         another_session_of_the_same_user_is_asked_again;
+    lifecycle:
+        a_proof_goes_along_with_its_session
+        a_flow_goes_along_with_its_session
+        a_link_approved_after_a_rotation_lets_the_new_session_in
+        a_message_sent_before_a_rotation_is_good_after
+        who_keeps_the_id_of_before_shares_no_approval
+        a_held_request_of_the_old_session_is_refused_by_a_rotation
+        a_change_of_password_ends_what_was_proved_and_begun
+        a_change_of_password_ends_the_waiting
+        a_session_has_so_many_flows_and_sends_nothing_for_more;
     refusal:
         a_refusal_says_all_that_a_client_needs
         an_upgrade_is_refused_like_any_other_request

@@ -74,6 +74,14 @@ pub(super) async fn logout(bank: Data<Bank>, user: Option<ReqData<User>>) -> Res
     Ok(bank.logout(user.as_deref()).await?)
 }
 
+pub(super) async fn rotate(bank: Data<Bank>, user: ReqData<User>) -> Result<Reply> {
+    Ok(bank.rotate(&user).await?)
+}
+
+pub(super) async fn change_password(bank: Data<Bank>, user: ReqData<User>) -> Result<Reply> {
+    Ok(bank.change_password(&user).await?)
+}
+
 pub(super) async fn health() -> Reply {
     Bank::health()
 }

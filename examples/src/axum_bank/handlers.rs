@@ -91,6 +91,20 @@ pub(super) async fn logout(
     Ok(bank.logout(user.as_deref()).await?)
 }
 
+pub(super) async fn rotate(
+    State(bank): State<Bank>,
+    Extension(user): Extension<User>,
+) -> Result<Reply> {
+    Ok(bank.rotate(&user).await?)
+}
+
+pub(super) async fn change_password(
+    State(bank): State<Bank>,
+    Extension(user): Extension<User>,
+) -> Result<Reply> {
+    Ok(bank.change_password(&user).await?)
+}
+
 pub(super) async fn health() -> Reply {
     Bank::health()
 }

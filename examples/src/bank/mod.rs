@@ -6,7 +6,8 @@ mod transfer;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use flexsecure_core::{Elevation, Gate};
+use flexsecure_core::store::StoreError;
+use flexsecure_core::{Clock, Elevation, Gate, SystemClock};
 use serde::Serialize;
 
 pub use self::accounts::{Accounts, Overview, Proof, Receipt};
@@ -67,7 +68,8 @@ impl Bank {
         if !self.accounts().knows(&name) {
             return Err(BankError::UnknownUser);
         }
-        let cookie = self.0.sessions.open(&name).map_err(|_| BankError::NoSession)?;
+        let user = User::in_new_session(&name).map_err(|_| BankError::NoSession)?;
+        let cookie = self.0.sessions.open(&user);
         let reply = if sent.is_form() {
             Reply::empty(303).with("location", "/")
         } else {
@@ -84,12 +86,33 @@ impl Bank {
     pub async fn logout(&self, user: Option<&User>) -> Result<Reply, BankError> {
         if let Some(user) = user {
             let revoked = self.gate().revoke_session(user.session_id()).await;
-            revoked.map_err(|error| {
-                tracing::error!(%error, "elevations could not be revoked");
-                BankError::StoreUnavailable
-            })?;
+            revoked.map_err(store_unavailable)?;
         }
         Ok(Reply::empty(204).with("set-cookie", Sessions::close()))
+    }
+
+    /// Gives the session another id, and takes along what it was elevated to.
+    ///
+    /// # Errors
+    ///
+    /// [`BankError`]; the session goes on under the id it has.
+    pub async fn rotate(&self, user: &User) -> Result<Reply, BankError> {
+        let renewed = User::in_new_session(user.name()).map_err(|_| BankError::NoSession)?;
+        let rebound = self.gate().rebind(user.session_id(), &renewed.identity()).await;
+        rebound.map_err(store_unavailable)?;
+        Ok(Reply::empty(204).with("set-cookie", self.0.sessions.open(&renewed)))
+    }
+
+    /// What a change of their password would do, if `user` had one: whatever was proved until now is
+    /// proved no more, in any of their sessions.
+    ///
+    /// # Errors
+    ///
+    /// [`BankError::StoreUnavailable`]; the password would have to stay as it is.
+    pub async fn change_password(&self, user: &User) -> Result<Reply, BankError> {
+        let revoked = self.gate().revoke_user_before(user.name(), SystemClock.now()).await;
+        revoked.map_err(store_unavailable)?;
+        Ok(Reply::empty(204))
     }
 
     /// What `user` has.
@@ -183,6 +206,12 @@ impl Bank {
     fn accounts(&self) -> MutexGuard<'_, Accounts> {
         self.0.accounts.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` calls")]
+fn store_unavailable(error: StoreError) -> BankError {
+    tracing::error!(%error, "elevations could not be revoked or moved");
+    BankError::StoreUnavailable
 }
 
 #[derive(Serialize)]

@@ -12,6 +12,7 @@ pub mod crowd;
 pub mod endpoint;
 pub mod foreign;
 pub mod grpc;
+pub mod lifecycle;
 pub mod link;
 pub mod outage;
 pub mod pin;

@@ -28,6 +28,7 @@ impl Story {
         story.links(bank).await;
         story.browsers(bank).await;
         story.refusals(bank).await;
+        story.sessions(bank).await;
         story
     }
 
@@ -55,6 +56,8 @@ impl Story {
             "/step-up/",
             "/zzz",
             "/login",
+            "/rotate",
+            "/password",
         ] {
             for method in ["GET", "HEAD", "OPTIONS", "POST", "PUT", "DELETE"] {
                 self.ask(&mut nobody, Request::new(method, path)).await;
@@ -200,6 +203,19 @@ impl Story {
         let strange = Flow::unknown("0123456789abcdef0123456789abcdef");
         for request in [strange.start(), strange.cancel(), strange.submit("1")] {
             self.ask(&mut carol, request).await;
+        }
+    }
+
+    async fn sessions(&mut self, bank: &Subject) {
+        let mut carol = bank.stranger();
+        login(&mut carol, "carol").await;
+        let flow = self.ask(&mut carol, Request::get("/admin/users")).await.flow_within();
+        let before = carol.clone();
+        self.ask(&mut carol, Request::post("/rotate")).await;
+        for mut client in [before, carol] {
+            self.ask(&mut client, Request::get(flow.url())).await;
+            self.ask(&mut client, Request::post("/password")).await;
+            self.ask(&mut client, Request::get(flow.url())).await;
         }
     }
 
