@@ -1,6 +1,8 @@
 #![doc = include_str!("../README.md")]
 
 pub mod authority;
+#[cfg(feature = "client")]
+pub mod client;
 mod elevation;
 pub mod flow;
 mod gate;
@@ -11,6 +13,8 @@ mod pin;
 pub mod policy;
 pub mod refusal;
 mod requirement;
+#[cfg(any(feature = "http", feature = "client"))]
+mod retry_after;
 pub mod store;
 #[cfg(feature = "test-util")]
 pub mod test_util;

@@ -77,6 +77,7 @@ const EVERYTHING: &[&str] = &["--workspace", "--all-features", "--all-targets"];
 const FEATURE_SETS: &[&[&str]] = &[
     &["-p", "flexsecure-core", "--no-default-features"],
     &["-p", "flexsecure-core", "--no-default-features", "--features", "http"],
+    &["-p", "flexsecure-core", "--no-default-features", "--features", "client"],
     &["-p", "flexsecure-core", "--no-default-features", "--features", "test-util"],
     &["-p", "flexsecure-tower", "--no-default-features"],
     &["-p", "flexsecure-tower", "--no-default-features", "--features", "axum"],

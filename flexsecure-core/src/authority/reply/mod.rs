@@ -2,7 +2,6 @@
 //! hundred.
 
 mod json;
-mod retry_after;
 #[cfg(test)]
 mod tests;
 
@@ -16,7 +15,7 @@ use serde_json::{Map, Value};
 use super::{
     Accepted, Capabilities, CheckReply, MatchNumber, SecurityErrorReason, StartReply, Txn,
 };
-use crate::Method;
+use crate::{Method, retry_after};
 
 /// An answer of which at least the head has arrived.
 #[derive(Debug)]

@@ -6,7 +6,7 @@ use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 ///
 /// A date is measured against the answer's own `Date`, so neither clock has to be right; without
 /// one, and if it lies in the past, there is no delay to speak of.
-pub(super) fn delay(headers: &HeaderMap) -> Option<Duration> {
+pub(crate) fn delay(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     let delay = if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
         // All digits and yet no number: only too large a one.
