@@ -4,6 +4,7 @@ pub mod actix_bank;
 pub mod authority;
 pub mod axum_bank;
 pub mod bank;
+pub mod bank_cli;
 pub mod body;
 mod page;
 pub mod policy;
