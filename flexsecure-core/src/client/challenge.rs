@@ -67,8 +67,8 @@ impl Challenge {
         self.operation.as_deref()
     }
 
-    /// Why the request was refused: `missing`, `stale`, `method`, `operation`, `spent`, or a word
-    /// that a later server has.
+    /// Why the request was refused: a word of [`Reason`](crate::refusal::Reason), such as `stale`,
+    /// or one that a later server has.
     #[must_use]
     pub fn reason(&self) -> Option<&str> {
         self.reason.as_deref()

@@ -17,6 +17,9 @@ pub enum ClientError {
     /// The flow ended without authenticating the user, or the time for it is over.
     #[error("the user was not authenticated: {}", explain(*.0))]
     Over(Over),
+    /// No proof that the user could give does here, so they are not asked for one.
+    #[error("there is no proof that this user could give")]
+    Unprovable,
     /// The request was refused again after the user had been authenticated. It is not sent a third
     /// time, but the user may have been sent another message.
     #[error("the user was authenticated, and the request was refused nevertheless")]

@@ -8,9 +8,11 @@ use http_body::{Body, Frame, SizeHint};
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use reqwest::{Response, ResponseBuilderExt, StatusCode};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use super::ClientError;
 use super::flow::FlowObject;
+use crate::refusal::Reason;
 
 /// What came of sending a request.
 pub(super) enum Answered {
@@ -30,6 +32,13 @@ pub(super) struct Refusal {
     pub(super) flow: FlowObject,
 }
 
+/// Why a refusal is none to act on.
+#[derive(Deserialize)]
+struct Verdict {
+    reason: Option<String>,
+    flow: Option<IgnoredAny>,
+}
+
 /// The one field by which to tell problems apart (RFC 9457, section 3.1.1).
 #[derive(Deserialize)]
 struct Kind {
@@ -38,6 +47,12 @@ struct Kind {
 
 impl RefusalBody {
     pub(super) fn parse(&self) -> Result<Refusal, ClientError> {
+        let verdict: Verdict =
+            serde_json::from_slice(&self.0).map_err(|_| ClientError::Malformed)?;
+        let is_final = |reason: &String| FINAL.iter().any(|known| known.as_str() == *reason);
+        if verdict.flow.is_none() || verdict.reason.as_ref().is_some_and(is_final) {
+            return Err(ClientError::Unprovable);
+        }
         serde_json::from_slice(&self.0).map_err(|_| ClientError::Malformed)
     }
 }
@@ -119,5 +134,8 @@ impl Body for Rejoined {
         SizeHint::default()
     }
 }
+
+/// To authenticate the user would change nothing. The word `refused` is told by the flow.
+const FINAL: [Reason; 2] = [Reason::NoMethod, Reason::Loop];
 
 const LONGEST_BODY: usize = 64 * 1024;

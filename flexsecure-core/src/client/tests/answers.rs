@@ -109,7 +109,7 @@ async fn a_body_is_sent_again_as_it_was() {
 #[tokio::test]
 async fn what_is_no_description_of_a_flow_is_an_error() {
     let nonsense = [
-        String::new(),
+        "7".to_owned(),
         "[]".to_owned(),
         "{\"id\":7}".to_owned(),
         flow("finished", ""),
@@ -117,7 +117,7 @@ async fn what_is_no_description_of_a_flow_is_an_error() {
         flow("expired", ",\"over\":\"perhaps\""),
     ];
     for nonsense in nonsense {
-        let within = if nonsense.is_empty() { "null".to_owned() } else { nonsense.clone() };
+        let within = nonsense.clone();
         let server = Server::start(move |_| refusal(&within)).await;
         let error = User::default().get(&server).await.unwrap_err();
         assert!(matches!(error, ClientError::Malformed), "{nonsense}: {error}");
@@ -130,6 +130,22 @@ async fn what_is_no_description_of_a_flow_is_an_error() {
         let error = User::default().get(&server).await.unwrap_err();
         assert!(matches!(error, ClientError::Malformed), "{error}");
         assert_eq!(server.heard.count(BALANCE), 1);
+    }
+}
+
+#[tokio::test]
+async fn nobody_is_asked_where_no_proof_does() {
+    let idle = flow("idle", "");
+    for (reason, flow) in [("no-method", &*idle), ("loop", &idle), ("missing", "null")] {
+        let body = format!(
+            "{{\"type\":\"urn:flexsecure:problem:step-up-required\",\"reason\":\"{reason}\",\
+             \"system\":\"bank\",\"flow\":{flow}}}"
+        );
+        let server = Server::start(move |_| answer(401, PROBLEM, &body)).await;
+        let user = User::default();
+        let error = user.get(&server).await.unwrap_err();
+        assert!(matches!(error, ClientError::Unprovable), "{reason}: {error}");
+        assert_eq!((server.heard.lines().len(), user.news(), user.pins()), (1, 0, 0));
     }
 }
 

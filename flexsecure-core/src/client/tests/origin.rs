@@ -56,6 +56,8 @@ async fn a_flow_anywhere_else_is_not_called() {
         format!("/admin/users/bob#/flows/{ID}"),
         format!("/flows/{ID}/../../admin/users/bob"),
         "/step-up/flows/ffffffffffffffffffffffffffffffff".to_owned(),
+        format!("/step-up/flows/{ID}?then=1"),
+        format!("/step-up/flows/{ID}#then"),
     ];
     for url in urls {
         let flow = format!(
