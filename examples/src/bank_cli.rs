@@ -109,7 +109,10 @@ impl CliError {
         match self {
             Self::Absent(_) => 3,
             Self::StepUp(
-                ClientError::Cancelled | ClientError::Over(_) | ClientError::RefusedAgain,
+                ClientError::Cancelled
+                | ClientError::Over(_)
+                | ClientError::Unprovable
+                | ClientError::RefusedAgain,
             ) => 4,
             Self::StepUp(_) | Self::Bank(_) | Self::Malformed | Self::Io(_) => 1,
         }
