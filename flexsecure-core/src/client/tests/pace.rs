@@ -128,7 +128,8 @@ async fn patience_ends_also_while_the_user_thinks() {
     let client = StepUpClient::new(reqwest::Client::builder(), Thinker).unwrap();
     let client = client.patience(Duration::from_millis(50));
     let request = client.http().get(server.url("/balance")).build().unwrap();
-    let error = client.send(request).await.unwrap_err();
+    let sent = tokio::time::timeout(Duration::from_secs(30), client.send(request));
+    let error = sent.await.expect("it ends").unwrap_err();
     assert!(matches!(error, ClientError::Over(Over::Timeout)), "{error}");
     assert_eq!(server.heard.lines(), ["GET /balance"]);
 }
