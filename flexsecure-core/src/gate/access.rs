@@ -130,6 +130,9 @@ impl Engine {
             // that another site made: both find the button on the page.
             _ if is_idle && (client.is_silent || reason == Reason::Spent) => Ok(record),
             _ if is_idle => self.begin(record).await,
+            // Whoever waits has the authority asked in a way that it may answer late: a question
+            // before that would only put the next one off.
+            _ if !client.hold.is_zero() => self.refresh(record).await,
             _ => self.inquire(record).await,
         }
     }
@@ -168,7 +171,7 @@ impl Engine {
             return Ok((record, longest));
         }
         let Some(_place) = self.holds.take(&record.binding.auth_id) else {
-            return Ok((record, None));
+            return Ok((self.inquire(record).await?, None));
         };
         let patience = pin!(tokio::time::sleep_until(end));
         let record = self.wait_while(record, patience, |_| true).await?;

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use super::world::{Outcome, PIN, World, alice, bank};
-use crate::authority::ScriptedAuthority;
+use crate::authority::{Call, ScriptedAuthority};
 use crate::policy::{Annotate, Decision, Facts, Rules, all_of, any_of, asynchronous};
 use crate::refusal::{Problem, Reason};
 use crate::{
@@ -193,6 +193,18 @@ async fn a_held_request_is_decided_about_again() {
         let problem = (!outcome.has_passed()).then(|| outcome.problem());
         assert_eq!(problem, expected);
     }
+}
+
+/// A check that is answered at once would put off the one that is answered when the user approves.
+#[tokio::test(start_paused = true)]
+async fn a_held_request_asks_in_a_way_that_is_answered_late_and_in_no_other() {
+    let world = World::new(ScriptedAuthority::passwordless());
+    world.request(&alice(), bank()).await.refused();
+    let held = world.request_with(&alice(), bank(), &[("prefer", "wait=1")]).await;
+    assert_eq!(held.problem(), asks_for(Reason::Missing));
+    let calls = world.authority.calls();
+    let is_held = |call: &Call| matches!(call, Call::Check { hold, .. } if !hold.is_zero());
+    assert!(calls.len() > 1 && calls[1..].iter().all(is_held), "{calls:?}");
 }
 
 #[tokio::test]
