@@ -29,6 +29,13 @@ impl Timestamp {
         Self(self.0.saturating_add(millis))
     }
 
+    /// This time less `duration`, in whole milliseconds; nothing is before the epoch.
+    #[must_use]
+    pub fn before(self, duration: Duration) -> Self {
+        let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        Self(self.0.saturating_sub(millis))
+    }
+
     /// How long ago `earlier` was; zero if it is not earlier.
     #[must_use]
     pub const fn since(self, earlier: Self) -> Duration {
@@ -85,6 +92,8 @@ mod tests {
         let (first, last) = (Timestamp::from_millis(0), Timestamp::from_millis(u64::MAX));
         assert_eq!(last.after(Duration::from_millis(1)), last);
         assert_eq!(first.after(Duration::MAX), last);
+        assert_eq!(first.before(Duration::from_millis(1)), first);
+        assert_eq!(last.before(Duration::MAX), first);
         assert_eq!(first.since(last), Duration::ZERO);
         assert_eq!(last.since(first), Duration::from_millis(u64::MAX));
     }

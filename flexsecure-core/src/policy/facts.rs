@@ -2,6 +2,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -209,6 +210,18 @@ impl OwnedFacts {
     pub async fn elevations(&self) -> Result<Option<Arc<Elevations>>, StoreError> {
         let Some(engine) = &self.0.engine else { return Ok(None) };
         engine.store.elevations(self.0.identity.session()).await
+    }
+
+    /// How many flows of the user were declined, refused or ended by too many wrong PINs in the time
+    /// `within`, of which the [last hour](crate::store::REFUSALS_WINDOW) is known.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the store fails.
+    pub async fn refusals(&self, within: Duration) -> Result<u32, StoreError> {
+        let Some(engine) = &self.0.engine else { return Ok(0) };
+        let since = self.0.now.before(within);
+        engine.store.refusals(self.0.identity.auth_id(), since).await
     }
 }
 

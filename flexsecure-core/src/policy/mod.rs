@@ -8,13 +8,17 @@
 //! | `rules` | a floor, and rules that raise or relax it |
 //! | `later` | policies that have to ask somebody |
 //! | `facts` | what a policy may know |
+//! | `batteries`, `hours` | conditions and rules that many apps need |
 //! | `annotate` | a policy that is watched before it is enforced |
 //! | `network` | addresses, networks and the proxies that forward for others |
 //! | `note` | what is told of a decision |
 
 mod annotate;
+mod batteries;
 mod decision;
 mod facts;
+#[cfg(feature = "hours")]
+mod hours;
 mod later;
 mod network;
 mod note;
@@ -24,13 +28,18 @@ mod rules;
 mod tests;
 
 pub use self::annotate::Annotate;
+pub use self::batteries::{AfterRefusals, after_refusals, outside, same_network, since, within};
 pub use self::decision::Decision;
 pub use self::facts::{Facts, OwnedFacts};
+#[cfg(feature = "hours")]
+pub use self::hours::{Hours, HoursError};
 pub use self::later::{Asynchronous, Later, Undecided, asynchronous};
 pub use self::network::{Network, Networks, NotANetwork};
 pub use self::note::{Finding, Verb};
 pub use self::proofs::{Proofs, all_of, any_of};
 pub use self::rules::Rules;
+#[cfg(feature = "hours")]
+pub use jiff::civil::Weekday;
 
 pub(crate) use self::note::Notes;
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{
     Decision, Facts, Networks, OnDemand, OwnedFacts, Policy, Proofs, Rules, all_of, any_of,
-    asynchronous,
+    asynchronous, outside, same_network, since, within,
 };
 use crate::view::OwnedRequest;
 use crate::{
@@ -305,6 +305,34 @@ fn a_network_is_a_range_or_an_address() {
         let error = Networks::parse([text]).unwrap_err();
         assert!(error.to_string().contains(&format!("{text:?}")), "{error}");
     }
+}
+
+#[test]
+fn an_unknown_address_is_from_elsewhere() {
+    let office = || Networks::parse(["192.0.2.0/24"]).unwrap();
+    let identity = Identity::new("alice", "session");
+    for (peer, is_within) in [("192.0.2.7", true), ("192.0.3.7", false), ("", false)] {
+        let request = Forwarded { peer, forwarded: &["192.0.2.7"] };
+        let facts = Facts::new(&request, &identity, NOW);
+        assert_eq!((within(office())(&facts), outside(office())(&facts)), (is_within, !is_within));
+    }
+}
+
+#[test]
+fn rules_about_network_and_stamp_leave_the_floor_as_old_as_it_may_be() {
+    let identity = Identity::new("alice", "session");
+    let hour = bank().within(minutes(60));
+    let policy = Rules::floor(hour.clone())
+        .raise("moved", same_network("bank"))
+        .raise("stamp", since("bank", |facts| (facts.method() == "GET").then_some(NOW)));
+    let request = Forwarded { peer: "192.0.2.7", forwarded: &[] };
+    let facts = Facts::new(&request, &identity, NOW);
+    let network = "192.0.2.0/24".parse().unwrap();
+    let expected = hour.from_network(network).since(NOW);
+    assert_eq!(required(policy.decide(&facts).into_owned()), expected);
+    let request = Forwarded { peer: "", forwarded: &[] };
+    let facts = Facts::new(&request, &identity, NOW);
+    assert!(matches!(policy.decide(&facts), Decision::Deny), "where from is not known");
 }
 
 #[test]

@@ -4,11 +4,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use super::world::{Outcome, PIN, World, alice, bank};
-use crate::authority::{Call, ScriptedAuthority};
-use crate::policy::{Annotate, Decision, Facts, Rules, all_of, any_of, asynchronous};
+use crate::authority::{Call, CheckReply, ScriptedAuthority, SecurityErrorReason};
+use crate::policy::{
+    Annotate, Decision, Facts, Rules, after_refusals, all_of, any_of, asynchronous,
+};
 use crate::refusal::{Problem, Reason};
 use crate::{
-    Check, Method, Operation, Pass, PlainRequest, Policy, Requirement, Verdict, WouldRefuse,
+    Check, Method, Operation, Pass, PlainRequest, Policy, Requirement, Timestamp, Verdict,
+    WouldRefuse,
 };
 
 const GET: PlainRequest<'_> = PlainRequest { method: "GET", path: "/", headers: &[] };
@@ -205,6 +208,43 @@ async fn a_held_request_asks_in_a_way_that_is_answered_late_and_in_no_other() {
     let calls = world.authority.calls();
     let is_held = |call: &Call| matches!(call, Call::Check { hold, .. } if !hold.is_zero());
     assert!(calls.len() > 1 && calls[1..].iter().all(is_held), "{calls:?}");
+}
+
+/// T07: whose messages are declined is asked for more.
+#[tokio::test]
+async fn refusals_of_a_user_are_remembered_for_a_while() {
+    let world = World::new(ScriptedAuthority::pin(PIN));
+    let ten_minutes = Duration::from_secs(600);
+    let policy = || Rules::floor(bank()).raise("tried", after_refusals(2, ten_minutes, audit()));
+    assert!(with_pin(&world, bank()).await.has_passed());
+    for system in ["one", "two"] {
+        assert!(world.request(&alice(), policy()).await.has_passed());
+        let flow = world.request(&alice(), Requirement::system(system)).await.flow();
+        world.authority.push_check(CheckReply::SecurityError {
+            attempts_left: None,
+            reason: Some(SecurityErrorReason::Declined),
+        });
+        let said = world.endpoint(&alice(), &format!("GET {flow}"), "").await;
+        assert_eq!(said.json()["over"], "declined");
+    }
+    assert_eq!(world.request(&alice(), policy()).await.problem(), asks_for(Reason::Missing));
+    let bobs = world.gate.refusals("bob", Timestamp::from_millis(0)).await;
+    assert_eq!(bobs.unwrap(), 0);
+    world.clock.advance(Duration::from_secs(599));
+    assert_eq!(world.request(&alice(), policy()).await.problem(), asks_for(Reason::Missing));
+    world.clock.advance(Duration::from_millis(1001));
+    let explained = world.gate.explain(&policy(), &GET, Some(&alice())).await;
+    assert!(explained.to_string().contains("raise \"tried\": no opinion"), "{explained}");
+}
+
+/// An elevation from another network does not do, and one from the same does.
+#[tokio::test]
+async fn who_has_moved_since_the_proof_is_asked_again() {
+    let world = World::new(ScriptedAuthority::pin(PIN));
+    let home: crate::policy::Network = "192.0.2.0/24".parse().unwrap();
+    assert!(with_pin(&world, bank()).await.has_passed());
+    let moved = world.request(&alice(), bank().from_network(home)).await;
+    assert_eq!(moved.problem(), asks_for(Reason::Network), "where that was asked for is not known");
 }
 
 #[tokio::test]
