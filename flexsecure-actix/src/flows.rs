@@ -13,16 +13,26 @@ use crate::head::Sent;
 
 /// One handler for all that is under the prefix, whatever the method: the gate knows better than a
 /// router what to say of the rest.
+///
+/// It is a resource, by whose pattern a table knows it; the default service is for the bare prefix.
 pub(crate) fn scope(step_up: StepUp) -> Scope {
     let scope = web::scope(step_up.gate().prefix());
-    scope
-        .default_service(web::to(move |request, payload| answer(step_up.clone(), request, payload)))
+    let to_answer = move || {
+        let step_up = step_up.clone();
+        web::to(move |request, payload| answer(step_up.clone(), request, payload))
+    };
+    scope.service(web::resource(ENDPOINT).route(to_answer())).default_service(to_answer())
+}
+
+/// The pattern of the resource that answers under the prefix of `gate`.
+pub(crate) fn route(gate: &Gate) -> String {
+    format!("{}{ENDPOINT}", gate.prefix())
 }
 
 async fn answer(step_up: StepUp, request: HttpRequest, payload: Payload) -> HttpResponse {
     let gate = step_up.gate();
     let identity = step_up.identity(&request);
-    let sent = Sent(request.head());
+    let sent = Sent(&request);
     let asked = gate.flow_request(request.path(), &sent, identity.as_ref());
     let body = read(payload).await;
     render(&gate.answer(asked, body).await)
@@ -41,3 +51,6 @@ async fn read(payload: Payload) -> FlowBody {
     }
     FlowBody::Complete(body.freeze())
 }
+
+/// No other resource is called so by chance.
+const ENDPOINT: &str = "/{flexsecure_endpoint:.*}";

@@ -1,5 +1,7 @@
+use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 
+use actix_web::HttpRequest;
 use actix_web::dev::{Extensions, RequestHead};
 use actix_web::http::header::{self, HeaderMap};
 use actix_web::http::{Method, Uri};
@@ -34,37 +36,50 @@ impl<'a> Head<'a> {
 }
 
 /// What the client sent, without the extensions: they must not be borrowed while a policy runs.
-pub(crate) struct Sent<'a>(pub(crate) &'a RequestHead);
+pub(crate) struct Sent<'a>(pub(crate) &'a HttpRequest);
 
-/// The matched route stays unknown: around an app or a scope, routing has yet to happen, and actix
-/// would match the raw path, by which `/%61dmin` is not the `/admin` that it routes to.
+impl<'a> Sent<'a> {
+    fn head(&self) -> &'a RequestHead {
+        self.0.head()
+    }
+}
+
 impl RequestView for Sent<'_> {
     fn method(&self) -> &str {
-        self.0.method.as_str()
+        self.head().method.as_str()
     }
 
     fn path(&self) -> &str {
-        self.0.uri.path_and_query().map_or("/", |path| path.as_str())
+        self.head().uri.path_and_query().map_or("/", |path| path.as_str())
     }
 
     /// HTTP/2 has an authority in the place of a `Host` header (RFC 9113, section 8.3.1).
     fn header(&self, name: &str) -> Option<&str> {
-        let Some(value) = self.0.headers.get(name) else {
-            let authority = self.0.uri.authority().filter(|_| name == header::HOST.as_str());
+        let head = self.head();
+        let Some(value) = head.headers.get(name) else {
+            let authority = head.uri.authority().filter(|_| name == header::HOST.as_str());
             return authority.map(|authority| authority.as_str());
         };
         value.to_str().ok()
     }
 
     fn headers(&self, show: &mut dyn FnMut(&str, &str)) {
-        for (name, value) in &self.0.headers {
+        for (name, value) in &self.head().headers {
             if let Ok(value) = value.to_str() {
                 show(name.as_str(), value);
             }
         }
     }
 
+    /// Around an app or a scope, routing has yet to happen. What will be matched then is not the raw
+    /// path, of which `HttpRequest::match_pattern` makes its guess and by which `/%61dmin` is no
+    /// `/admin`, but the path as the router itself has decoded it.
+    fn matched_route(&self) -> Option<Cow<'_, str>> {
+        let path = self.0.match_info().as_str();
+        self.0.resource_map().match_pattern(path).map(Cow::Owned)
+    }
+
     fn peer(&self) -> Option<IpAddr> {
-        self.0.peer_addr.map(|peer| peer.ip())
+        self.head().peer_addr.map(|peer| peer.ip())
     }
 }

@@ -1,6 +1,9 @@
 #![doc = include_str!("../README.md")]
 
 mod answer;
+#[cfg(feature = "test-util")]
+mod coverage;
+pub mod docs;
 mod extract;
 mod flows;
 mod future;
@@ -9,6 +12,8 @@ mod middleware;
 mod service;
 mod step_up;
 
+#[cfg(feature = "test-util")]
+pub use self::coverage::coverage;
 pub use self::extract::{Ask, Elevated, MissingMiddleware, Refused};
 pub use self::future::ResponseFuture;
 pub use self::head::Head;
@@ -18,4 +23,4 @@ pub use self::step_up::StepUp;
 pub use flexsecure_core as core;
 #[cfg(feature = "http-authority")]
 pub use flexsecure_core::HttpAuthority;
-pub use flexsecure_core::{Gate, Identity, Requirement};
+pub use flexsecure_core::{Gate, Identity, Requirement, RouteTable};

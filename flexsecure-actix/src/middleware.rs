@@ -28,7 +28,7 @@ impl StepUpMiddleware {
     pub(crate) fn check(&self, request: &HttpRequest) -> Check {
         let Guard { step_up, policy } = &*self.0;
         let identity = step_up.identity(request);
-        let sent = Sent(request.head());
+        let sent = Sent(request);
         step_up.gate().check(policy, &sent, identity.as_ref())
     }
 }

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use actix_web::{HttpMessage, HttpRequest, Scope};
 use flexsecure_core::policy::{Annotate, Decision, Facts, OnDemand, Policy};
-use flexsecure_core::{Gate, Identity};
+use flexsecure_core::{Gate, HeadRouting, Identity, RouteTable, TableError};
 
 use crate::head::Head;
 use crate::{StepUpMiddleware, flows};
@@ -43,9 +43,6 @@ impl StepUp {
 
     /// The middleware for routes that take what `policy` says: a
     /// [`Requirement`](flexsecure_core::Requirement), usually.
-    ///
-    /// Such a closure does not learn the matched route: around an app or a scope, actix can only guess
-    /// it from the raw path.
     #[must_use]
     pub fn require(&self, policy: impl Policy) -> StepUpMiddleware {
         StepUpMiddleware::new(self.clone(), policy)
@@ -72,6 +69,20 @@ impl StepUp {
     #[must_use]
     pub fn annotate(&self, policy: impl Policy) -> StepUpMiddleware {
         self.require(Annotate::new(policy))
+    }
+
+    /// The middleware that is wrapped around a whole app and lets nothing through that `table` does
+    /// not list.
+    ///
+    /// It goes inside what says who asks, which in actix is the later `.wrap`:
+    /// [placement](crate::docs::placement) shows where. [`StepUp::scope`] needs no entry.
+    ///
+    /// # Errors
+    ///
+    /// [`TableError`] if the table contradicts itself.
+    pub fn table(&self, table: RouteTable) -> Result<StepUpMiddleware, TableError> {
+        let table = table.open_any(&flows::route(&self.gate));
+        Ok(self.require(table.into_policy(HeadRouting::Apart)?))
     }
 
     /// The flow endpoints, under [the gate's prefix](Gate::prefix).

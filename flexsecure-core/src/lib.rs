@@ -3,6 +3,8 @@
 pub mod authority;
 #[cfg(feature = "client")]
 pub mod client;
+#[cfg(feature = "test-util")]
+pub mod coverage;
 mod elevation;
 pub mod flow;
 mod gate;
@@ -16,6 +18,7 @@ mod requirement;
 #[cfg(any(feature = "http", feature = "client"))]
 mod retry_after;
 pub mod store;
+mod table;
 #[cfg(feature = "test-util")]
 pub mod test_util;
 mod time;
@@ -38,5 +41,6 @@ pub use self::policy::Policy;
 pub use self::refusal::Refusal;
 pub use self::requirement::{Requirement, Scope};
 pub use self::store::{MemoryStore, Store};
+pub use self::table::{HeadRouting, RouteTable, TableError};
 pub use self::time::{Clock, SystemClock, Timestamp};
 pub use self::view::{PlainRequest, RequestView};

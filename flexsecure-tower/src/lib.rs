@@ -1,6 +1,10 @@
 #![doc = include_str!("../README.md")]
 
 mod body;
+#[cfg(feature = "test-util")]
+mod coverage;
+#[cfg(feature = "axum")]
+pub mod docs;
 #[cfg(any(feature = "axum", feature = "tonic"))]
 mod extract;
 mod flows;
@@ -15,6 +19,8 @@ mod service;
 mod step_up;
 
 pub use self::body::ResponseBody;
+#[cfg(feature = "test-util")]
+pub use self::coverage::coverage;
 #[cfg(any(feature = "axum", feature = "tonic"))]
 pub use self::extract::{Ask, Elevated, Refused};
 pub use self::flows::{FlowFuture, FlowService};
@@ -26,4 +32,4 @@ pub use self::step_up::StepUp;
 pub use flexsecure_core as core;
 #[cfg(feature = "http-authority")]
 pub use flexsecure_core::HttpAuthority;
-pub use flexsecure_core::{Gate, Identity, Requirement};
+pub use flexsecure_core::{Gate, Identity, Requirement, RouteTable};

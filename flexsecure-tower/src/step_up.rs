@@ -2,7 +2,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use flexsecure_core::policy::{Annotate, Decision, Facts, OnDemand, Policy};
-use flexsecure_core::{Gate, Identity};
+use flexsecure_core::{Gate, HeadRouting, Identity, RouteTable, TableError};
 use http::Request;
 
 use crate::head::Head;
@@ -69,6 +69,21 @@ impl StepUp {
         self.require(Annotate::new(policy))
     }
 
+    /// The layer that goes around a whole app and lets nothing through that `table` does not list.
+    ///
+    /// Add it after all routes and fallbacks, and inside what says who asks:
+    /// [placement](crate::docs::placement) shows where. [`StepUp::routes`] need no entry.
+    ///
+    /// Without the feature `axum` no route is known, and so only [RPCs](RouteTable::rpc) pass.
+    ///
+    /// # Errors
+    ///
+    /// [`TableError`] if the table contradicts itself.
+    pub fn table(&self, table: RouteTable) -> Result<StepUpLayer, TableError> {
+        let table = table.open_any(&self.flow_route());
+        Ok(self.require(table.into_policy(HeadRouting::AsGet)?))
+    }
+
     /// The flow endpoints, to be served under [the gate's prefix](Gate::prefix).
     ///
     /// The paths it sees may or may not start with the prefix, so it can be nested or routed to.
@@ -80,7 +95,16 @@ impl StepUp {
     /// The flow endpoints as axum routes, to be merged into the app.
     #[cfg(feature = "axum")]
     pub fn routes<S: Clone + Send + Sync + 'static>(&self) -> axum::Router<S> {
-        axum::Router::new().nest_service(self.gate.prefix(), self.flows())
+        // A nested service would have no matched route, by which a table could know it.
+        axum::Router::new()
+            .route_service(&self.flow_route(), self.flows())
+            .route_service(self.gate.prefix(), self.flows())
+            .route_service(&format!("{}/", self.gate.prefix()), self.flows())
+    }
+
+    /// No other route is called so by chance.
+    fn flow_route(&self) -> String {
+        format!("{}/{{*flexsecure_endpoint}}", self.gate.prefix())
     }
 
     /// The gate itself.

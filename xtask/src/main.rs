@@ -83,6 +83,8 @@ const FEATURE_SETS: &[&[&str]] = &[
     &["-p", "flexsecure-tower", "--no-default-features"],
     &["-p", "flexsecure-tower", "--no-default-features", "--features", "axum"],
     &["-p", "flexsecure-tower", "--no-default-features", "--features", "http-authority"],
+    &["-p", "flexsecure-tower", "--no-default-features", "--features", "test-util"],
     &["-p", "flexsecure-tower", "--no-default-features", "--features", "tonic"],
     &["-p", "flexsecure-actix", "--no-default-features"],
+    &["-p", "flexsecure-actix", "--no-default-features", "--features", "test-util"],
 ];

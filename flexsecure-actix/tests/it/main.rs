@@ -21,6 +21,12 @@ mod login_session;
 #[cfg(test)]
 mod placement;
 #[cfg(test)]
+#[cfg(feature = "test-util")]
+mod placement_open;
+#[cfg(test)]
+#[cfg(feature = "test-util")]
+mod placement_table;
+#[cfg(test)]
 mod server;
 #[cfg(test)]
 mod support;

@@ -65,7 +65,8 @@ impl Gate {
     /// How many bytes of a body are read at a flow endpoint.
     pub const MAX_BODY: usize = 16 * 1024;
 
-    /// Reads a request to a flow endpoint; `path` is what a router left of its path.
+    /// Reads a request to a flow endpoint; `path` is what a router left of its path, with the gate's
+    /// prefix or without.
     ///
     /// Where the client's own path begins with the gate's prefix, that decides instead.
     #[must_use]
@@ -76,8 +77,11 @@ impl Gate {
         identity: Option<&Identity>,
     ) -> FlowRequest {
         let sent = request.path().split('?').next().unwrap_or_default();
-        let behind_prefix = sent.strip_prefix(self.prefix()).filter(|rest| rest.starts_with('/'));
-        let rest = behind_prefix.unwrap_or(path);
+        let behind_prefix = |path| {
+            let rest = str::strip_prefix(path, self.prefix());
+            rest.filter(|rest| rest.starts_with('/'))
+        };
+        let rest = behind_prefix(sent).or_else(|| behind_prefix(path)).unwrap_or(path);
         let endpoint = endpoint(request.method(), rest).and_then(|endpoint| match endpoint {
             Endpoint::Flow(_, Verb::Start | Verb::Pin | Verb::Cancel)
                 if self.0.trusted.is_foreign(request) =>
