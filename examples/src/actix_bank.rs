@@ -22,7 +22,7 @@ use crate::reply::BankError;
 use crate::startup::{DRAIN_LIMIT, Node, StartError, exit_code};
 
 /// The app; the middleware that runs [`identify`] goes around it.
-fn app(config: &mut ServiceConfig, bank: &Bank, step_up: &StepUp) {
+pub fn app(config: &mut ServiceConfig, bank: &Bank, step_up: &StepUp) {
     let logged_in = step_up.require(policy::logged_in); // step-up
 
     // The middleware wraps what answers unknown paths too: it does not tell strangers what there is.
@@ -63,7 +63,11 @@ fn app(config: &mut ServiceConfig, bank: &Bank, step_up: &StepUp) {
 }
 
 /// Reads the session cookie once, for the handlers and for step-up.
-async fn identify(
+///
+/// # Errors
+///
+/// Those of what it is around.
+pub async fn identify(
     request: ServiceRequest,
     next: Next<impl MessageBody>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
