@@ -3,6 +3,7 @@
 
 use std::hint::black_box;
 
+use flexsecure_benches::policies::{self, Asked};
 use flexsecure_benches::{on_actix, on_axum};
 use gungraun::{library_benchmark, library_benchmark_group, main};
 
@@ -30,8 +31,39 @@ fn actix_nothing(input: on_actix::Plain) -> on_actix::PlainDone {
     black_box(on_actix::send(black_box(input)))
 }
 
+#[library_benchmark]
+#[bench::run(policies::fixed())]
+fn gate_fixed(asked: Asked) -> Asked {
+    black_box(policies::decide(black_box(asked)))
+}
+
+#[library_benchmark]
+#[bench::run(policies::closure())]
+fn gate_closure(asked: Asked) -> Asked {
+    black_box(policies::decide(black_box(asked)))
+}
+
+#[library_benchmark]
+#[bench::run(policies::either())]
+fn gate_either(asked: Asked) -> Asked {
+    black_box(policies::decide(black_box(asked)))
+}
+
+#[library_benchmark]
+#[bench::run(policies::rules())]
+fn gate_rules(asked: Asked) -> Asked {
+    black_box(policies::decide(black_box(asked)))
+}
+
+#[library_benchmark]
+#[bench::run(policies::awaiting())]
+fn gate_awaiting(asked: Asked) -> Asked {
+    black_box(policies::decide(black_box(asked)))
+}
+
 library_benchmark_group!(
     name = hit_path;
-    benchmarks = axum_hit, axum_nothing, actix_hit, actix_nothing
+    benchmarks = axum_hit, axum_nothing, actix_hit, actix_nothing, gate_fixed, gate_closure,
+        gate_either, gate_rules, gate_awaiting
 );
 main!(library_benchmark_groups = hit_path);

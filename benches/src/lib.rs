@@ -11,6 +11,7 @@
 
 pub mod on_actix;
 pub mod on_axum;
+pub mod policies;
 
 use std::future::Future;
 use std::pin::pin;

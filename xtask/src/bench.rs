@@ -39,6 +39,14 @@ pub(crate) fn hit_path() -> Result<(), Failed> {
             return Err(Failed(format!("hit path: {framework} costs {cost} instructions")));
         }
     }
+    for (bench, policy) in POLICIES {
+        if let Some(count) = counts.get(*bench) {
+            say(&format!("the gate alone, with {policy}: {count} instructions"));
+        }
+    }
+    let allocations =
+        ["test", "--quiet", "--package", "flexsecure-benches", "--test", "allocations"];
+    step("allocations", "cargo", &[&allocations[..], &["--", "--nocapture"]].concat())?;
     let threads = ["bench", "--quiet", "--package", "flexsecure-benches", "--bench", "threads"];
     step("threads", "cargo", &threads)
 }
@@ -75,6 +83,15 @@ fn number(value: &Value) -> Option<u64> {
         Value::Null | Value::Bool(_) | Value::String(_) => None,
     }
 }
+
+/// What it costs to decide, printed beside.
+const POLICIES: &[(&str, &str)] = &[
+    ("gate_fixed", "a requirement"),
+    ("gate_closure", "a closure"),
+    ("gate_either", "any of two requirements"),
+    ("gate_rules", "three rules above a floor"),
+    ("gate_awaiting", "a policy that awaits"),
+];
 
 /// What a request that is let through may cost, in instructions.
 const LIMITS: &[(&str, u64)] = &[("axum", 800), ("actix", 850)];
