@@ -78,6 +78,8 @@ impl Sessions {
     pub fn close() -> String {
         let mut cookie = cookie(String::new());
         cookie.make_removal();
+        // `Max-Age=0` says it all, and says the same at any time.
+        cookie.unset_expires();
         cookie.to_string()
     }
 

@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::time::Duration;
 
 use crate::authority::Origin;
@@ -86,9 +87,9 @@ pub(crate) fn format(request: &dyn RequestView) -> Format {
     if request.header("content-type").is_some_and(is_grpc) {
         return Format::Grpc;
     }
-    let accept = request.header("accept").unwrap_or_default();
+    let accept = list(request, "accept");
     let navigates = request.header("sec-fetch-mode") == Some("navigate");
-    if navigates || quality(accept, "text/html") > quality(accept, "application/json") {
+    if navigates || quality(&accept, "text/html") > quality(&accept, "application/json") {
         Format::Html
     } else {
         Format::Json
@@ -129,12 +130,24 @@ fn is_weight(name: &str) -> bool {
 /// How long a client is willing to wait (RFC 7240, section 4.3), at most `longest`; of two such
 /// preferences the first counts (section 2).
 pub(crate) fn wait(request: &dyn RequestView, longest: Duration) -> Duration {
-    let preferred = request.header("prefer").unwrap_or_default();
-    unquoted_split(preferred, ',')
+    let preferred = list(request, "prefer");
+    unquoted_split(&preferred, ',')
         .filter_map(|preference| unquoted_split(preference, ';').next()?.split_once('='))
         .find(|(name, _)| name.trim().eq_ignore_ascii_case("wait"))
         .and_then(|(_, seconds)| seconds.trim().trim_matches('"').parse().ok())
         .map_or(Duration::ZERO, |seconds| Duration::from_secs(seconds).min(longest))
+}
+
+/// The header `name` as one list, on however many lines it came (RFC 9110, section 5.3).
+fn list<'r>(request: &'r dyn RequestView, name: &str) -> Cow<'r, str> {
+    let Some(first) = request.header(name) else { return Cow::Borrowed("") };
+    let mut lines = Vec::new();
+    request.headers(&mut |known, line| {
+        if known == name {
+            lines.push(line.to_owned());
+        }
+    });
+    if lines.len() > 1 { Cow::Owned(lines.join(",")) } else { Cow::Borrowed(first) }
 }
 
 /// The parts of `text` between separators that are in no quoted-string (RFC 9110, section 5.6.4).

@@ -226,3 +226,17 @@ fn an_unusable_wait_is_none_and_a_longer_one_is_capped() {
         assert_eq!(wait(&request, longest), Duration::from_secs(seconds), "{prefer:?}");
     }
 }
+
+/// RFC 9110, section 5.3: a list may come on several lines.
+#[test]
+fn a_list_is_the_same_on_however_many_lines_it_comes() {
+    let headers: Pairs<'_> = &[
+        ("prefer", "respond-async"),
+        ("accept", "application/json;q=0.5"),
+        ("prefer", "wait=5"),
+        ("accept", "text/html"),
+    ];
+    let request = PlainRequest { method: "GET", path: "/", headers };
+    assert_eq!(wait(&request, Duration::from_secs(30)), Duration::from_secs(5));
+    assert_eq!(format(&request), Format::Html);
+}
