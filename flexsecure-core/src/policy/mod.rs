@@ -1,5 +1,7 @@
 //! What proof a request takes, decided while it runs.
 //!
+#![doc = include_str!("guide.md")]
+//!
 //! | file | role |
 //! | --- | --- |
 //! | `mod` | the trait, and the simplest policies |
