@@ -94,6 +94,10 @@ impl Live {
         self.method
     }
 
+    pub(super) fn told_method(&self) -> Option<Method> {
+        self.method_is_told.then_some(self.method)
+    }
+
     pub(super) const fn match_number(&self) -> Option<MatchNumber> {
         self.match_number
     }

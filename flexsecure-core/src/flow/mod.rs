@@ -235,6 +235,11 @@ impl Flow {
         }
     }
 
+    /// The user's method while the flow is live, if the authority told it and it is not just expected.
+    pub(crate) fn told_method(&self) -> Option<Method> {
+        self.live().and_then(Live::told_method)
+    }
+
     /// The number to type on the approval page.
     #[must_use]
     pub fn match_number(&self) -> Option<MatchNumber> {

@@ -12,7 +12,7 @@ use super::errands::{PinOutcome, Started, expected_method};
 use super::pursuit::{Again, Settled, settle};
 use crate::authority::CheckReply;
 use crate::flow::{Flow, FlowId, Hindrance, Objection, Over};
-use crate::policy::{OwnedFacts, Policy, Proofs};
+use crate::policy::{LOG as POLICY_LOG, OwnedFacts, Policy, Proofs};
 use crate::refusal::{Details, FlowObject, Problem, Reason};
 use crate::store::{Binding, FlowRecord, Opened, StoreError};
 use crate::{Elevated, Identity, Refusal, Requirement};
@@ -61,6 +61,8 @@ impl Engine {
                 Err(lacking) => lacking,
             };
             let requirement = &*wanted.insert(requirement);
+            let lacking = reason.as_str();
+            tracing::debug!(target: POLICY_LOG, %requirement, lacking, "a proof is asked for");
             if let Some(record) = last.filter(|it| it.binding.scope == *requirement.scope()) {
                 // What was proved just now does not do: asking again would go on for ever.
                 let details = Details::of(Problem::StepUpRequired(for_ever(reason)));
@@ -68,7 +70,7 @@ impl Engine {
             }
             let record = self.challenge(&identity, &mut client, requirement, reason).await?;
             let accepts = |method| requirement.methods().accept(method);
-            let is_hopeless = record.flow.method().is_some_and(|method| !accepts(method));
+            let is_hopeless = record.flow.told_method().is_some_and(|method| !accepts(method));
             let (record, kept) = match is_hopeless {
                 true => (record, None),
                 false => self.hold(record, &deadline).await?,

@@ -232,4 +232,4 @@ impl fmt::Debug for OwnedFacts {
 }
 
 /// The target under which policies log.
-const LOG: &str = "flexsecure::policy";
+pub(crate) const LOG: &str = "flexsecure::policy";

@@ -43,6 +43,7 @@ pub use self::rules::Rules;
 #[cfg(feature = "hours")]
 pub use jiff::civil::Weekday;
 
+pub(crate) use self::facts::LOG;
 pub(crate) use self::note::Notes;
 
 use std::borrow::Cow;

@@ -109,6 +109,15 @@ async fn a_user_without_a_method_that_does_is_told_so() {
     assert_eq!((problem, &said.json()["system"]), (asks_for(Reason::Missing), &"audit".into()));
 }
 
+/// What is only expected of a user says nothing about what they have.
+#[tokio::test]
+async fn a_method_that_nobody_told_is_no_reason_to_give_up() {
+    let world = World::new(ScriptedAuthority::v1(None));
+    world.request(&alice(), bank()).await.refused();
+    let joined = world.request(&alice(), bank().pin()).await;
+    assert_eq!(joined.problem(), asks_for(Reason::Missing));
+}
+
 #[tokio::test]
 async fn a_change_of_the_security_stamp_takes_a_new_proof() {
     let world = World::new(ScriptedAuthority::pin(PIN));
