@@ -1,6 +1,9 @@
 #![doc = include_str!("../README.md")]
 
+pub mod audit;
 pub mod authority;
+#[cfg(test)]
+mod captured;
 #[cfg(feature = "client")]
 pub mod client;
 #[cfg(feature = "test-util")]
@@ -24,6 +27,7 @@ pub mod test_util;
 mod time;
 mod view;
 
+pub use self::audit::Audit;
 pub use self::authority::Authority;
 #[cfg(feature = "http")]
 pub use self::authority::HttpAuthority;

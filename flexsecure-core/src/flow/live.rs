@@ -16,13 +16,15 @@ pub(super) struct Live {
     match_number: Option<MatchNumber>,
     interval: Duration,
     check: Check,
+    /// How many checks were claimed; a few hundred in the longest life of a flow.
+    polls: u16,
     failures: u8,
     attempts_left: u8,
     pins_in_flight: u8,
     /// How many messages were asked for.
     sends: u32,
     /// How many of them the user has, as far as anybody knows.
-    messages: u32,
+    messages: u16,
     resend_from: Timestamp,
 }
 
@@ -57,6 +59,7 @@ impl Live {
             match_number: None,
             interval: pace::DEFAULT_INTERVAL,
             check: Check::Due { from: begun_at },
+            polls: 0,
             failures: 0,
             attempts_left: pace::ATTEMPTS,
             pins_in_flight: 0,
@@ -119,6 +122,10 @@ impl Live {
         self.method == Method::Pin || !self.method_is_told
     }
 
+    pub(super) const fn polls(&self) -> u16 {
+        self.polls
+    }
+
     pub(super) const fn resend_from(&self) -> Timestamp {
         self.resend_from
     }
@@ -139,6 +146,7 @@ impl Live {
         if due {
             let limit = now.after(pace::CHECK_LIMIT).after(hold);
             self.check = Check::InFlight { since: now, limit };
+            self.polls = self.polls.saturating_add(1);
         }
         due
     }
@@ -220,7 +228,7 @@ impl Live {
         }
         self.sends = self.sends.saturating_add(1);
         self.messages = self.messages.saturating_add(1);
-        self.resend_from = now.after(pace::cool_down(self.messages));
+        self.resend_from = now.after(pace::cool_down(self.messages.into()));
         Some(self.sends)
     }
 

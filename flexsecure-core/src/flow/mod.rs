@@ -282,6 +282,12 @@ impl Flow {
         self.live().is_some_and(Live::takes_pin)
     }
 
+    /// How many times the authority was to be asked without a PIN, while the flow is live.
+    #[must_use]
+    pub fn polls(&self) -> u32 {
+        self.live().map_or(0, |live| u32::from(live.polls()))
+    }
+
     /// From when on the message can be sent again.
     #[must_use]
     pub fn resend_from(&self) -> Option<Timestamp> {

@@ -1,5 +1,6 @@
 //! The slow path: a request that holds no proof that does.
 
+use std::net::IpAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,6 +11,7 @@ use super::client::{Client, until};
 use super::engine::{Engine, LOG, StepError};
 use super::errands::{PinOutcome, Started, expected_method};
 use super::pursuit::{Again, Settled, settle};
+use crate::audit::Kind;
 use crate::authority::CheckReply;
 use crate::flow::{Flow, FlowId, Hindrance, Objection, Over};
 use crate::policy::{LOG as POLICY_LOG, OwnedFacts, Policy, Proofs};
@@ -30,11 +32,16 @@ impl Engine {
     /// Lets the request through or says why not, in the form its client understands.
     pub(super) async fn admit(self: &Arc<Self>, asked: Asked) -> Result<Admitted, Refusal> {
         let format = asked.client.format;
-        let mut wanted = None;
+        let (identity, address) = (asked.identity.clone(), asked.client.origin.ip);
+        let mut wanted: Option<Requirement> = None;
         let admitted = self.decide(asked, &mut wanted).await;
         admitted.map_err(|details| {
             // A flow that was revoked meanwhile is nothing that this client has asked for.
             let details = details.instead_of(Problem::FlowNotFound, MISSING);
+            let event = self.event(Kind::Refused(details.problem())).of(Some(&identity));
+            let scope = wanted.as_ref().map(Requirement::scope);
+            let event = event.in_scope(scope).on_flow(details.flow_id());
+            self.audit.record(&event.at_address(address));
             let details = details.bearer(self.bearer.clone());
             match wanted {
                 Some(requirement) => details.requirement(requirement).refuse(format),
@@ -52,14 +59,16 @@ impl Engine {
     ) -> Result<Admitted, Details> {
         let Asked { identity, mut client, mut proofs, again } = asked;
         let deadline = Deadline::after(client.hold);
+        let address = client.origin.ip;
         let mut held = None;
         let mut number = 0;
         let mut last: Option<FlowRecord> = None;
         loop {
-            let (requirement, reason) = match self.satisfy(&identity, &proofs, number).await? {
-                Ok(elevated) => return Ok(Admitted { elevated, held }),
-                Err(lacking) => lacking,
-            };
+            let (requirement, reason) =
+                match self.satisfy(&identity, address, &proofs, number).await? {
+                    Ok(elevated) => return Ok(Admitted { elevated, held }),
+                    Err(lacking) => lacking,
+                };
             let requirement = &*wanted.insert(requirement);
             let lacking = reason.as_str();
             tracing::debug!(target: POLICY_LOG, %requirement, lacking, "a proof is asked for");
@@ -115,7 +124,10 @@ impl Engine {
         }
         let pin = client.pin.take();
         let (record, is_new) = match self.open(identity, client, requirement).await? {
-            Opened::New(record) => (record, true),
+            Opened::New(record) => {
+                self.audit.record(&self.event(Kind::FlowOpened).about(&record));
+                (record, true)
+            }
             Opened::Joined(record) => (record, false),
             Opened::TooMany { until: then } => {
                 let wait = until(then, self.now());
@@ -126,7 +138,7 @@ impl Engine {
         match pin {
             Some(pin) if !is_new && !is_idle => {
                 let pin = pin.map_err(|_| Details::of(Problem::PinMalformed))?;
-                self.try_pin(record, pin).await
+                self.try_pin(record, pin, client.origin.ip).await
             }
             // A repeat of what was just done must not send a message, and neither must a request
             // that another site made: both find the button on the page.
@@ -185,6 +197,7 @@ impl Engine {
     async fn satisfy(
         &self,
         identity: &Identity,
+        address: Option<IpAddr>,
         proofs: &Proofs,
         number: usize,
     ) -> Result<Result<Elevated, (Requirement, Reason)>, Details> {
@@ -205,6 +218,9 @@ impl Engine {
                 if !spent.map_err(store_unavailable)? {
                     return Ok(Err((requirement.clone(), Reason::Spent)));
                 }
+                let event = self.event(Kind::Consumed).of(Some(identity)).at_address(address);
+                let event = event.in_scope(Some(requirement.scope())).on_flow(Some(flow));
+                self.audit.record(&event);
             }
         }
         Ok(Ok(Elevated::new(Arc::clone(held), first)))
@@ -310,8 +326,9 @@ impl Engine {
         self: &Arc<Self>,
         record: FlowRecord,
         pin: crate::Pin,
+        address: Option<IpAddr>,
     ) -> Result<FlowRecord, Details> {
-        let Ok(outcome) = self.submit(record, pin).await else {
+        let Ok(outcome) = self.submit(record, pin, address).await else {
             return Err(unavailable(AUTHORITY_RETRY));
         };
         match outcome {
@@ -372,13 +389,16 @@ impl Engine {
     }
 
     /// As it stands for the session that asked: one that was rebound has it no more.
-    pub(super) async fn refresh(&self, record: FlowRecord) -> Result<FlowRecord, Details> {
+    pub(super) async fn refresh(
+        self: &Arc<Self>,
+        record: FlowRecord,
+    ) -> Result<FlowRecord, Details> {
         let stored = self.store.flow(&record.binding.session, &record.id).await;
         let stored = stored.map_err(store_unavailable)?;
         let Some(stored) = stored else {
             return Err(Details::of(Problem::FlowNotFound));
         };
-        Ok(FlowRecord { flow: stored.flow.at(self.now()), ..stored })
+        Ok(self.at_present(stored).await)
     }
 
     /// The record once `is_old_news` does not hold of it any more, or as it stands when `patience`
@@ -452,6 +472,6 @@ const MISSING: Problem = Problem::StepUpRequired(Reason::Missing);
 /// How long a client waits for what the authority tells, before it has to ask on.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-const STORE_RETRY: Duration = Duration::from_secs(5);
+pub(super) const STORE_RETRY: Duration = Duration::from_secs(5);
 
 const AUTHORITY_RETRY: Duration = Duration::from_secs(5);

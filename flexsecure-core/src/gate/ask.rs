@@ -3,6 +3,7 @@ use std::sync::Arc;
 use super::access::Asked;
 use super::client::Client;
 use super::{Applied, Gate};
+use crate::audit::Kind;
 use crate::policy::Proofs;
 use crate::refusal::{Details, Problem};
 use crate::{Elevated, Identity, Refusal};
@@ -51,10 +52,13 @@ impl Ask {
         (!self.0.client.hold.is_zero()).then(|| self.0.applied.clone())
     }
 
-    /// The refusal of a request that no proof would let through.
+    /// The refusal of a request that no proof would let through; the [trail](crate::audit) has it.
     #[must_use]
     pub fn deny(&self) -> Refusal {
-        Details::of(Problem::Denied).refuse(self.0.client.format)
+        let Inner { gate, identity, client, .. } = &*self.0;
+        let event = gate.0.event(Kind::Refused(Problem::Denied)).of(Some(identity));
+        gate.0.audit.record(&event.at_address(client.origin.ip));
+        Details::of(Problem::Denied).refuse(client.format)
     }
 
     /// Who asks.

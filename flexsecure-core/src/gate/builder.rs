@@ -8,9 +8,10 @@ use super::client::TrustedOrigins;
 use super::engine::Engine;
 use super::holds::Holds;
 use super::hub::Hub;
+use crate::audit::Recorder;
 use crate::policy::{Networks, NotANetwork};
 use crate::refusal::AcrValues;
-use crate::{Authority, Clock, MemoryStore, Method, Store, SystemClock};
+use crate::{Audit, Authority, Clock, MemoryStore, Method, Store, SystemClock};
 
 /// Puts a [`Gate`] together.
 #[derive(Debug)]
@@ -24,6 +25,7 @@ pub struct GateBuilder {
     proxies: Vec<Box<str>>,
     default_method: Method,
     bearer: Option<String>,
+    audit: Recorder,
 }
 
 /// A setting that makes no sense.
@@ -71,6 +73,7 @@ impl GateBuilder {
             proxies: Vec::new(),
             default_method: Method::Passwordless,
             bearer: None,
+            audit: Recorder::default(),
         }
     }
 
@@ -128,6 +131,13 @@ impl GateBuilder {
         self
     }
 
+    /// Where what the gate did is kept; `tracing`, by [`TracingAudit`](crate::audit::TracingAudit),
+    /// unless set.
+    pub fn audit(mut self, audit: impl Audit) -> Self {
+        self.audit = Recorder::new(audit);
+        self
+    }
+
     /// The gate.
     ///
     /// # Errors
@@ -158,6 +168,7 @@ impl GateBuilder {
             proxies,
             default_method: self.default_method,
             bearer,
+            audit: self.audit,
             hub: Hub::default(),
             closing: watch::Sender::new(false),
             holds: Holds::default(),

@@ -1,5 +1,6 @@
 //! The flow endpoints: what a client does about a refusal.
 
+use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,10 +8,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde::Deserialize;
 
-use super::access::store_unavailable;
+use super::access::{STORE_RETRY, store_unavailable};
 use super::client::{format, wait};
 use super::engine::{Advanced, StepError};
 use super::{Engine, Gate};
+use crate::audit::Kind;
 use crate::flow::{Flow, FlowId, Input};
 use crate::pin::Pin;
 use crate::refusal::{Answer, Details, Format, Problem, STYLE_SHEET, flow_page};
@@ -37,6 +39,7 @@ pub struct FlowRequest {
     format: Format,
     content_type: ContentType,
     wait: Duration,
+    address: Option<IpAddr>,
 }
 
 /// What is asked of a flow.
@@ -100,14 +103,35 @@ impl Gate {
             },
             content_type: content_type(request.header("content-type").unwrap_or_default()),
             wait: wait(request, LONGEST_WAIT),
+            address: self.0.proxies.client(request),
         }
     }
 
     /// Answers a request to a flow endpoint.
     pub async fn answer(&self, request: FlowRequest, body: FlowBody) -> Answer {
-        let format = request.format;
+        let (format, identity, address) =
+            (request.format, request.identity.clone(), request.address);
+        let changes = request.flow_to_change();
         let answered = self.0.answer(request, body).await;
-        answered.unwrap_or_else(|details| details.refuse(format).into_answer())
+        answered.unwrap_or_else(|details| {
+            if let Some(flow) = changes {
+                let event = self.0.event(Kind::Refused(details.problem())).of(identity.as_ref());
+                self.0.audit.record(&event.on_flow(flow).at_address(address));
+            }
+            details.refuse(format).into_answer()
+        })
+    }
+}
+
+impl FlowRequest {
+    /// The flow that this would change, which may not be there, as far as it can be told. To show a
+    /// flow changes nothing.
+    fn flow_to_change(&self) -> Option<Option<FlowId>> {
+        match &self.endpoint {
+            Ok(Endpoint::Flow(id, Verb::Start | Verb::Pin | Verb::Cancel)) => Some(Some(*id)),
+            Ok(Endpoint::Flow(_, Verb::Show) | Endpoint::Style) => None,
+            Err(details) => (details.problem() == Problem::CrossSite).then_some(None),
+        }
     }
 }
 
@@ -138,7 +162,7 @@ impl Engine {
                     return Err(self.over(&record));
                 }
                 let pin = read_pin(request.content_type, body).map_err(Details::of)?;
-                self.try_pin(record, pin).await?
+                self.try_pin(record, pin, request.address).await?
             }
         };
         let flow = self.describe(&record);
@@ -149,7 +173,11 @@ impl Engine {
     }
 
     /// A flow that another session opened does not exist, nor does one that another user did.
-    async fn find(&self, identity: Option<&Identity>, id: &FlowId) -> Result<FlowRecord, Details> {
+    async fn find(
+        self: &Arc<Self>,
+        identity: Option<&Identity>,
+        id: &FlowId,
+    ) -> Result<FlowRecord, Details> {
         let Some(identity) = identity else {
             return Err(Details::of(Problem::FlowNotFound));
         };
@@ -157,7 +185,7 @@ impl Engine {
         let record = stored
             .filter(|record| *record.binding.auth_id == *identity.auth_id())
             .ok_or_else(|| Details::of(Problem::FlowNotFound))?;
-        Ok(FlowRecord { flow: record.flow.at(self.now()), ..record })
+        Ok(self.at_present(record).await)
     }
 
     /// Asks the authority if that is due; with a wait, until there is news.
@@ -199,8 +227,14 @@ impl Engine {
         }
     }
 
-    async fn cancel(&self, record: FlowRecord) -> Result<FlowRecord, Details> {
-        match self.advance(&record, &Input::Cancel).await {
+    /// In a task of its own: a client that leaves does not make the end go untold.
+    async fn cancel(self: &Arc<Self>, record: FlowRecord) -> Result<FlowRecord, Details> {
+        let engine = Arc::clone(self);
+        let cancelled = async move { engine.advance(&record, &Input::Cancel).await };
+        let Ok(cancelled) = tokio::spawn(cancelled).await else {
+            return Err(Details::of(Problem::StoreUnavailable).retry_after(STORE_RETRY));
+        };
+        match cancelled {
             Ok(Advanced { record, .. }) => Ok(record),
             Err(StepError::Illegal(illegal)) => Err(self.over(&illegal.0)),
             Err(error) => Err(self.failed(error)),

@@ -1,3 +1,4 @@
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -6,6 +7,7 @@ use tokio::sync::watch;
 use super::client::TrustedOrigins;
 use super::holds::Holds;
 use super::hub::Hub;
+use crate::audit::{End, Event, Kind, Recorder};
 use crate::flow::{Cx, Effect, Flow, Illegal, Input, Objection};
 use crate::policy::Networks;
 use crate::refusal::AcrValues;
@@ -23,6 +25,7 @@ pub(crate) struct Engine {
     pub(crate) proxies: Networks,
     pub(super) default_method: Method,
     pub(super) bearer: Option<AcrValues>,
+    pub(super) audit: Recorder,
     pub(super) hub: Hub,
     pub(super) closing: watch::Sender<bool>,
     pub(super) holds: Holds,
@@ -67,6 +70,7 @@ impl Engine {
             let step = match current.flow.clone().step(input.clone(), Cx::at(now)) {
                 Ok(step) => step,
                 Err(Illegal { flow, objection, .. }) => {
+                    self.store_lapse(&current, &flow, now).await;
                     let stands = FlowRecord { flow, ..current };
                     return Err(StepError::Illegal(Box::new((stands, objection))));
                 }
@@ -85,6 +89,7 @@ impl Engine {
                     tracing::debug!(
                         target: LOG, flow = %next.id, state = next.flow.state(), "flow moved on"
                     );
+                    self.tell_end(&current, &next);
                     self.hub.announce(next.id);
                     return Ok(Advanced {
                         record: next,
@@ -119,6 +124,55 @@ impl Engine {
         None
     }
 
+    /// Stores that the time of `stored` has run out, if `flow`, which is how it stands at `now`, says
+    /// so: whoever does tells of it. Nothing depends on that it can be stored.
+    pub(super) async fn store_lapse(&self, stored: &FlowRecord, flow: &Flow, now: Timestamp) {
+        if stored.flow.is_over() || !flow.is_over() {
+            return;
+        }
+        let next = stored.next(flow.clone());
+        match self.store.swap(next.clone(), None, now).await {
+            Ok(Swap::Done) => {
+                self.tell_end(stored, &next);
+                self.hub.announce(next.id);
+            }
+            Ok(Swap::Conflict | Swap::Gone) => {}
+            Err(error) => {
+                tracing::warn!(target: LOG, flow = %next.id, %error, "an end waits for the store");
+            }
+        }
+    }
+
+    /// As it stands now. That its time has run out is stored by whoever notices, even if they leave
+    /// meanwhile.
+    pub(super) async fn at_present(self: &Arc<Self>, stored: FlowRecord) -> FlowRecord {
+        let now = self.now();
+        let flow = stored.flow.clone().at(now);
+        if flow.is_over() && !stored.flow.is_over() {
+            let (engine, stored, flow) = (Arc::clone(self), stored.clone(), flow.clone());
+            let lapse = async move { engine.store_lapse(&stored, &flow, now).await };
+            // It cannot fail, and what is said of the flow does not depend on it.
+            let _ = tokio::spawn(lapse).await;
+        }
+        FlowRecord { flow, ..stored }
+    }
+
+    /// An event of now.
+    pub(super) fn event(&self, kind: Kind) -> Event<'_> {
+        Event::new(self.now(), kind)
+    }
+
+    /// Tells of the end of a flow, if `next` is one: for the one who stored it in the place of `before`.
+    fn tell_end(&self, before: &FlowRecord, next: &FlowRecord) {
+        let end = match &next.flow {
+            Flow::Authenticated(end) => End::Authenticated(end.method()),
+            Flow::Expired(end) => End::Over(end.over()),
+            Flow::Idle(_) | Flow::Started(_) | Flow::Polling(_) => return,
+        };
+        let kind = Kind::Ended { end, polls: before.flow.polls() };
+        self.audit.record(&self.event(kind).about(next));
+    }
+
     /// How long starts are off because the authority refused us.
     pub(super) fn misconfigured_for(&self) -> Option<Duration> {
         let until = Timestamp::from_millis(self.misconfigured_until.load(Ordering::Relaxed));
@@ -127,7 +181,8 @@ impl Engine {
     }
 
     /// The authority refuses our key: everybody is spared more than one try a minute.
-    pub(super) fn note_misconfigured(&self) {
+    pub(super) fn note_misconfigured(&self, record: &FlowRecord) {
+        self.audit.record(&self.event(Kind::Misconfigured).about(record));
         let until = self.now().after(MISCONFIGURED_PAUSE);
         self.misconfigured_until.store(until.as_millis(), Ordering::Relaxed);
         tracing::error!(

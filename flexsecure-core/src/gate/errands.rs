@@ -1,13 +1,15 @@
 //! What a flow does by itself: every call to the authority is made in a task of its own, so that
 //! neither a client that leaves nor a handler that is dropped has a say in it.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
 
 use super::engine::{Advanced, Engine, LOG, StepError};
-use crate::authority::{CheckReply, CheckRequest, StartReply, StartRequest};
+use crate::audit::{Kind, StartOutcome};
+use crate::authority::{CheckReply, CheckRequest, SecurityErrorReason, StartReply, StartRequest};
 use crate::flow::{Effect, Flow, Hindrance, Input, Objection};
 use crate::pin::Pin;
 use crate::store::{Admission, FlowRecord, StartTicket};
@@ -93,6 +95,8 @@ impl Engine {
         let mut may_be_out = send > 1;
         let reply = loop {
             let reply = self.authority.start(request).await;
+            let kind = Kind::Started { message: send, outcome: StartOutcome::from(&reply) };
+            self.audit.record(&self.event(kind).about(&record));
             let stands = self.feed(&record, &Input::Start(reply.clone())).await;
             let is_repeated =
                 stands.is_some_and(|it| matches!(it.effect, Some(Effect::Start { .. })));
@@ -110,14 +114,19 @@ impl Engine {
             self.release(ticket).await;
         }
         if reply == StartReply::Misconfigured {
-            self.note_misconfigured();
+            self.note_misconfigured(&record);
             return Started::Misconfigured;
         }
         Started::Asked
     }
 
-    /// Submits a PIN.
-    pub(super) fn submit(self: &Arc<Self>, record: FlowRecord, pin: Pin) -> JoinHandle<PinOutcome> {
+    /// Submits a PIN that came from `address`.
+    pub(super) fn submit(
+        self: &Arc<Self>,
+        record: FlowRecord,
+        pin: Pin,
+        address: Option<IpAddr>,
+    ) -> JoinHandle<PinOutcome> {
         let engine = Arc::clone(self);
         tokio::spawn(async move {
             let record = match engine.advance(&record, &Input::Pin).await {
@@ -131,6 +140,10 @@ impl Engine {
             };
             let reply = engine.ask_authority(&record, Some(&pin), Duration::ZERO).await;
             drop(pin);
+            if let Some(attempts_left) = attempts_left(&record, reply) {
+                let event = engine.event(Kind::PinRejected { attempts_left }).about(&record);
+                engine.audit.record(&event.at_address(address));
+            }
             let stands = engine.take_answer(&record, &Input::PinCheck(reply)).await;
             PinOutcome::Answered(reply, stands)
         })
@@ -245,6 +258,22 @@ impl Engine {
     async fn release(&self, ticket: &StartTicket) {
         if let Err(error) = self.store.release_start(ticket).await {
             tracing::warn!(target: LOG, %error, "a claim outlives its login");
+        }
+    }
+}
+
+/// How many PINs can be tried after the one that was claimed in `record`, if it was a wrong one.
+fn attempts_left(record: &FlowRecord, reply: CheckReply) -> Option<u8> {
+    let claimed = record.flow.attempts_left().unwrap_or_default();
+    match reply {
+        CheckReply::Pending => Some(claimed),
+        CheckReply::SecurityError { reason: Some(SecurityErrorReason::Declined), .. }
+        | CheckReply::Authenticated
+        | CheckReply::Expired
+        | CheckReply::Unavailable { .. } => None,
+        CheckReply::SecurityError { reason: Some(SecurityErrorReason::Attempts), .. } => Some(0),
+        CheckReply::SecurityError { attempts_left, .. } => {
+            Some(attempts_left.map_or(claimed, |told| told.min(claimed)))
         }
     }
 }

@@ -41,7 +41,8 @@ pub struct Proof {
 pub(super) enum Foreseen {
     Open,
     Elevated(Elevated),
-    Refused(Problem),
+    /// Why, and what is lacking.
+    Refused(Problem, Option<Requirement>),
 }
 
 impl Gate {
@@ -90,7 +91,7 @@ impl Gate {
             let explain = |requirement| self.proof(held.as_deref(), identity, requirement);
             explained.push(alternative.iter().map(explain).collect());
         }
-        self.judged(held, identity, &proofs).map(|_| ())
+        self.judged(held, identity, &proofs).map(|_| ()).map_err(|(problem, _)| problem)
     }
 
     fn proof(
@@ -118,13 +119,14 @@ impl Gate {
     ) -> Foreseen {
         match settle(decision).await {
             Ok(Settled::Open | Settled::OnDemand) => Foreseen::Open,
-            Ok(Settled::Denied) => Foreseen::Refused(Problem::Denied),
-            Err(_) => Foreseen::Refused(Problem::PolicyUnavailable),
+            Ok(Settled::Denied) => Foreseen::Refused(Problem::Denied, None),
+            Err(_) => Foreseen::Refused(Problem::PolicyUnavailable, None),
             Ok(Settled::Prove(proofs)) => match self.held(identity).await {
-                Ok(held) => self
-                    .judged(held, identity, &proofs)
-                    .map_or_else(Foreseen::Refused, Foreseen::Elevated),
-                Err(problem) => Foreseen::Refused(problem),
+                Ok(held) => self.judged(held, identity, &proofs).map_or_else(
+                    |(why, lacking)| Foreseen::Refused(why, lacking),
+                    Foreseen::Elevated,
+                ),
+                Err(problem) => Foreseen::Refused(problem, None),
             },
         }
     }
@@ -142,17 +144,18 @@ impl Gate {
         held: Option<Arc<Elevations>>,
         identity: &Identity,
         proofs: &Proofs,
-    ) -> Result<Elevated, Problem> {
+    ) -> Result<Elevated, (Problem, Option<Requirement>)> {
         let judged = proofs.judge(held.as_deref(), identity.auth_id(), self.0.now(), 0);
         let first = match judged {
             Ok(found) => found.first().map(|(index, _)| *index),
             Err(lacking) => {
-                let reason = lacking.map_or(Reason::Missing, |it| it.reason);
-                return Err(Problem::StepUpRequired(reason));
+                let reason = lacking.as_ref().map_or(Reason::Missing, |it| it.reason);
+                let requirement = lacking.map(|it| it.requirement.clone());
+                return Err((Problem::StepUpRequired(reason), requirement));
             }
         };
         let elevated = held.zip(first).map(|(held, index)| Elevated::new(held, index));
-        elevated.ok_or(Problem::Denied)
+        elevated.ok_or((Problem::Denied, None))
     }
 }
 

@@ -2,6 +2,7 @@
 //! something is not to be trusted any more.
 
 use super::Gate;
+use crate::audit::{Kind, Revocation, SessionTag};
 use crate::store::{Binding, StoreError};
 use crate::{Identity, SessionKey, Timestamp};
 
@@ -17,6 +18,8 @@ impl Gate {
     pub async fn revoke_session(&self, session_id: &str) -> Result<(), StoreError> {
         let session = SessionKey::of(session_id);
         self.0.store.revoke_session(&session).await?;
+        let event = self.0.event(Kind::Revoked(Revocation::Session));
+        self.0.audit.record(&event.in_session(&session));
         self.0.hub.announce_to(|binding| binding.session == session);
         Ok(())
     }
@@ -29,6 +32,8 @@ impl Gate {
     /// [`StoreError`] if the store fails; the user may then still hold all of it.
     pub async fn revoke_user(&self, auth_id: &str) -> Result<(), StoreError> {
         self.0.store.revoke_user(auth_id).await?;
+        let event = self.0.event(Kind::Revoked(Revocation::User));
+        self.0.audit.record(&event.of_user(auth_id));
         self.0.hub.announce_to(|binding| *binding.auth_id == *auth_id);
         Ok(())
     }
@@ -48,6 +53,8 @@ impl Gate {
         before: Timestamp,
     ) -> Result<(), StoreError> {
         self.0.store.revoke_before(Some(auth_id), before).await?;
+        let event = self.0.event(Kind::Revoked(Revocation::UserBefore(before)));
+        self.0.audit.record(&event.of_user(auth_id));
         self.0.hub.announce_to(|binding| *binding.auth_id == *auth_id);
         Ok(())
     }
@@ -60,6 +67,7 @@ impl Gate {
     /// [`StoreError`] if the store fails; some may then still hold all of it.
     pub async fn revoke_all_before(&self, before: Timestamp) -> Result<(), StoreError> {
         self.0.store.revoke_before(None, before).await?;
+        self.0.audit.record(&self.0.event(Kind::Revoked(Revocation::AllBefore(before))));
         self.0.hub.announce_to(|_| true);
         Ok(())
     }
@@ -98,6 +106,8 @@ impl Gate {
     pub async fn rebind(&self, from_session_id: &str, to: &Identity) -> Result<(), StoreError> {
         let from = SessionKey::of(from_session_id);
         self.0.store.rebind(&from, to.session(), to.auth_id()).await?;
+        let event = self.0.event(Kind::Rebound { from: SessionTag::of(&from) });
+        self.0.audit.record(&event.of(Some(to)));
         let is_planted = |binding: &Binding| {
             binding.session == *to.session() && *binding.auth_id != *to.auth_id()
         };

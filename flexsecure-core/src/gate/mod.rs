@@ -49,6 +49,7 @@ use self::access::store_unavailable;
 use self::client::{Client, format};
 use self::explain::Foreseen;
 use self::pursuit::Pursuit;
+use crate::audit::Kind;
 use crate::policy::{Decision, Facts, Policy, Proofs};
 use crate::refusal::{Details, Format, Problem, Reason};
 use crate::store::Peek;
@@ -199,11 +200,16 @@ impl Gate {
             if policy.admits_anyone(request) {
                 return Check::Done(Verdict::Pass(Pass::Open));
             }
-            return Check::Done(Verdict::Refuse(refuse(Problem::IdentificationRequired, request)));
+            let problem = Problem::IdentificationRequired;
+            self.tell(Kind::Refused(problem), request, None, policy.fixed());
+            return Check::Done(Verdict::Refuse(refuse(problem, request)));
         };
         let facts = Facts::of(engine, request, identity);
         let decision = policy.decide(&facts);
         if let Some(verdict) = self.at_once(&decision, request, identity) {
+            if let Verdict::Refuse(refusal) = &verdict {
+                self.tell(Kind::Refused(refusal.problem()), request, Some(identity), None);
+            }
             return Check::Done(verdict);
         }
         let client = Client::read(request, &engine.trusted, &engine.proxies);
@@ -255,26 +261,47 @@ impl Gate {
     ) -> Check {
         let Some(identity) = identity else {
             let problem = Problem::IdentificationRequired;
-            let is_open = policy.admits_anyone(request);
-            let pass = if is_open { Pass::Open } else { Pass::Annotated(WouldRefuse(problem)) };
-            return Check::Done(Verdict::Pass(pass));
+            if policy.admits_anyone(request) {
+                return Check::Done(Verdict::Pass(Pass::Open));
+            }
+            self.tell(Kind::WouldRefuse(problem), request, None, policy.fixed());
+            return Check::Done(Verdict::Pass(Pass::Annotated(WouldRefuse(problem))));
         };
         let decision = policy.decide(&Facts::of(&self.0, request, identity));
         match self.at_once(&decision, request, identity) {
             Some(Verdict::Pass(pass)) => return Check::Done(Verdict::Pass(pass)),
             Some(Verdict::Refuse(refusal)) => {
-                return Check::Done(Verdict::Pass(Pass::Annotated(WouldRefuse(refusal.problem()))));
+                let problem = refusal.problem();
+                self.tell(Kind::WouldRefuse(problem), request, Some(identity), None);
+                return Check::Done(Verdict::Pass(Pass::Annotated(WouldRefuse(problem))));
             }
             None => {}
         }
         let (gate, identity, decision) = (self.clone(), identity.clone(), decision.into_owned());
+        let address = self.0.proxies.client(request);
         Check::Pending(Pending(Box::pin(async move {
             Verdict::Pass(match gate.foresee(&identity, decision).await {
                 Foreseen::Open => Pass::Open,
                 Foreseen::Elevated(elevated) => Pass::Elevated(elevated),
-                Foreseen::Refused(problem) => Pass::Annotated(WouldRefuse(problem)),
+                Foreseen::Refused(problem, wanted) => {
+                    let event = gate.0.event(Kind::WouldRefuse(problem)).of(Some(&identity));
+                    let event = event.in_scope(wanted.as_ref().map(Requirement::scope));
+                    gate.0.audit.record(&event.at_address(address));
+                    Pass::Annotated(WouldRefuse(problem))
+                }
             })
         })))
+    }
+
+    fn tell(
+        &self,
+        kind: Kind,
+        request: &dyn RequestView,
+        identity: Option<&Identity>,
+        wanted: Option<&Requirement>,
+    ) {
+        let event = self.0.event(kind).of(identity).in_scope(wanted.map(Requirement::scope));
+        self.0.audit.record(&event.at_address(self.0.proxies.client(request)));
     }
 
     /// What is good for one request has to be taken from the store, so it is never a hit.

@@ -5,6 +5,7 @@ use super::client::Client;
 use super::engine::LOG;
 use super::{Applied, Ask, Gate, Pass, Verdict};
 use crate::Identity;
+use crate::audit::Kind;
 use crate::policy::{Decision, OwnedFacts, Policy, Proofs, Undecided};
 use crate::refusal::{Details, Problem};
 
@@ -23,7 +24,11 @@ pub(super) type Again = (Arc<dyn Policy>, OwnedFacts);
 impl Pursuit {
     pub(super) async fn verdict(self, again: Option<Again>) -> Verdict {
         let Self { gate, identity, client, decision } = self;
-        let refuse = |problem| Verdict::Refuse(Details::of(problem).refuse(client.format));
+        let refuse = |problem| {
+            let event = gate.0.event(Kind::Refused(problem)).of(Some(&identity));
+            gate.0.audit.record(&event.at_address(client.origin.ip));
+            Verdict::Refuse(Details::of(problem).refuse(client.format))
+        };
         let proofs = match settle(decision).await {
             Ok(Settled::Prove(proofs)) => proofs,
             Ok(Settled::Open) => return Verdict::Pass(Pass::Open),

@@ -40,6 +40,14 @@ impl Details {
         }))
     }
 
+    pub(crate) const fn problem(&self) -> Problem {
+        self.0.problem
+    }
+
+    pub(crate) fn flow_id(&self) -> Option<FlowId> {
+        self.0.flow_id()
+    }
+
     pub(crate) fn requirement(mut self, requirement: Requirement) -> Self {
         self.0.requirement = Some(requirement);
         self

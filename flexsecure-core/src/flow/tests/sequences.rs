@@ -43,6 +43,7 @@ proptest! {
             prop_assert_eq!(flow.state(), model.state(), "{:?}", &input);
             prop_assert_eq!(flow.method(), model.method());
             prop_assert_eq!(flow.attempts_left(), model.attempts_left());
+            prop_assert_eq!(flow.polls() as usize, model.polls());
             prop_assert_eq!(flow.ended_at().map(|at| at.as_millis()), model.ended_at());
             prop_assert_eq!(Run { flow, ..run.clone() }.over(), model.over());
 

@@ -1,4 +1,6 @@
 #[cfg(feature = "test-util")]
+mod audit;
+#[cfg(feature = "test-util")]
 mod builder;
 mod client;
 #[cfg(feature = "test-util")]
@@ -15,5 +17,9 @@ mod policies;
 mod remote;
 #[cfg(feature = "test-util")]
 mod starts;
+#[cfg(feature = "test-util")]
+mod trail;
+#[cfg(feature = "test-util")]
+mod unsaid;
 #[cfg(feature = "test-util")]
 mod world;

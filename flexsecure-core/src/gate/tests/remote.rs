@@ -8,10 +8,10 @@ use crate::store::{Admission, FlowRecord, Opened, StartTicket, StoreError, Swap}
 use crate::{Elevation, Elevations, MemoryStore, SessionKey, Store, Timestamp};
 
 /// A store like one on another machine: it knows nothing at once, others come in between, and it can
-/// be down.
-#[derive(Debug, Default)]
+/// be down. Clones are the same store, for another node.
+#[derive(Clone, Debug, Default)]
 pub(super) struct RemoteStore {
-    inner: MemoryStore,
+    inner: Arc<MemoryStore>,
     pub(super) is_down: Arc<AtomicBool>,
 }
 

@@ -1,63 +1,12 @@
 //! What the operator is told, and what nobody is.
 
-use std::fmt::{Debug, Write};
-use std::sync::{Arc, Mutex};
-
-use tracing::field::{Field, Visit};
-use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Level, Metadata, Subscriber};
+use tracing::Level;
 
 use super::fake::{Act, Fake, json};
 use super::{KEY, check_with, full, hasty, start};
 use crate::Pin;
 use crate::authority::Txn;
-
-/// Keeps every event of every crate, as text.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<(Level, String)>>>);
-
-struct Text<'a>(&'a mut String);
-
-impl Visit for Text<'_> {
-    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        write!(self.0, " {field}={value:?}").unwrap();
-    }
-}
-
-impl Subscriber for Log {
-    fn enabled(&self, _: &Metadata<'_>) -> bool {
-        true
-    }
-
-    fn new_span(&self, _: &Attributes<'_>) -> Id {
-        Id::from_u64(1)
-    }
-
-    fn record(&self, _: &Id, _: &Record<'_>) {}
-
-    fn record_follows_from(&self, _: &Id, _: &Id) {}
-
-    fn event(&self, event: &Event<'_>) {
-        let mut text = event.metadata().target().to_owned();
-        event.record(&mut Text(&mut text));
-        self.0.lock().unwrap().push((*event.metadata().level(), text));
-    }
-
-    fn enter(&self, _: &Id) {}
-
-    fn exit(&self, _: &Id) {}
-}
-
-impl Log {
-    fn ours(&self) -> Vec<(Level, String)> {
-        let events = self.0.lock().unwrap();
-        events
-            .iter()
-            .filter(|(_, text)| text.starts_with("flexsecure::authority "))
-            .cloned()
-            .collect()
-    }
-}
+use crate::captured::Log;
 
 async fn logged(act: Act) -> Vec<(Level, String)> {
     let log = Log::default();
@@ -67,12 +16,12 @@ async fn logged(act: Act) -> Vec<(Level, String)> {
     let (txn, pin) = (Txn::new("txn-canary"), Pin::parse("87654321").unwrap());
     check_with(&hasty(&fake.url()), Some(&txn), Some(&pin), std::time::Duration::ZERO).await;
     drop(guard);
-    for (_, text) in log.0.lock().unwrap().iter() {
+    for (_, text) in log.lines() {
         for secret in [KEY, "txn-canary", "87654321", "body-canary"] {
             assert!(!text.contains(secret), "{text}");
         }
     }
-    log.ours()
+    log.of("flexsecure::authority")
 }
 
 #[tokio::test]

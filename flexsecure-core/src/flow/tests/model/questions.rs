@@ -51,6 +51,11 @@ impl Model {
         (is_live && self.takes_pin()).then(|| self.attempts())
     }
 
+    pub(in crate::flow::tests) fn polls(&self) -> usize {
+        let is_live = matches!(self.state(), "started" | "polling");
+        if is_live { self.count(|event| matches!(event, Event::Checked { .. })) } else { 0 }
+    }
+
     pub(super) fn attempts(&self) -> u8 {
         let mut left = 5_u8;
         for (_, event) in &self.story {
