@@ -6,6 +6,8 @@ mod client;
 #[cfg(feature = "test-util")]
 mod endpoints;
 #[cfg(feature = "test-util")]
+mod ends;
+#[cfg(feature = "test-util")]
 mod lifecycle;
 #[cfg(feature = "test-util")]
 mod limits;

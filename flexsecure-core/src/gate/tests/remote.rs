@@ -8,7 +8,7 @@ use crate::store::{Admission, FlowRecord, Opened, StartTicket, StoreError, Swap}
 use crate::{Elevation, Elevations, MemoryStore, SessionKey, Store, Timestamp};
 
 /// A store like one on another machine: it knows nothing at once, others come in between, and it can
-/// be down. Clones are the same store, for another node.
+/// be down. What it was told to do it does before it answers. Clones are the same store, for another node.
 #[derive(Clone, Debug, Default)]
 pub(super) struct RemoteStore {
     inner: Arc<MemoryStore>,
@@ -50,7 +50,9 @@ impl Store for RemoteStore {
         grant: Option<Elevation>,
         now: Timestamp,
     ) -> Result<Swap, StoreError> {
-        self.up()?.swap(next, grant, now).await
+        let swap = self.up()?.swap(next, grant, now).await;
+        tokio::task::yield_now().await;
+        swap
     }
 
     async fn consume(

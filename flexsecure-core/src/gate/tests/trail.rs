@@ -4,8 +4,9 @@ use serde_json::Value;
 
 use super::world::World;
 use crate::Audit;
-use crate::audit::{Event, Kind};
+use crate::audit::{Event, Kind, StartOutcome};
 use crate::authority::ScriptedAuthority;
+use crate::refusal::{Problem, Reason};
 
 /// Keeps all events, in order. Clones share them.
 #[derive(Clone, Debug, Default)]
@@ -50,4 +51,12 @@ impl Trail {
         let [told] = self.take().try_into().unwrap();
         told
     }
+}
+
+pub(super) const fn refused(reason: Reason) -> Kind {
+    Kind::Refused(Problem::StepUpRequired(reason))
+}
+
+pub(super) const fn accepted(message: u32) -> Kind {
+    Kind::Started { message, outcome: StartOutcome::Accepted }
 }
