@@ -191,6 +191,22 @@ async fn a_start_is_told_without_its_client() {
     assert_eq!(trail.take_kinds(), [accepted(1), refused(Reason::Missing)]);
 }
 
+/// All of them find the flow before the first of them stores its end.
+#[tokio::test]
+async fn a_time_out_that_many_notice_at_once_is_told_once() {
+    let (store, trail) = (RemoteStore::default(), Trail::default());
+    let authority = ScriptedAuthority::pin(PIN);
+    let world = World::with(authority, |it| it.store(store).audit(trail.clone()));
+    let flow = world.request(&alice(), bank()).await.flow();
+    world.clock.advance(Duration::from_secs(400));
+    trail.take();
+    let (alice, request) = (alice(), format!("GET {flow}"));
+    let show = || world.endpoint(&alice, &request, "");
+    let (a, b, c, d) = tokio::join!(show(), show(), show(), show());
+    assert!([a, b, c, d].iter().all(|said| said.json()["over"] == "timeout"));
+    assert_eq!(trail.take_kinds(), [Kind::Ended { end: End::Over(Over::Timeout), polls: 0 }]);
+}
+
 /// However far a request has come when its client leaves: what it ended is told.
 #[tokio::test]
 async fn an_end_is_told_without_the_client_that_made_it() {

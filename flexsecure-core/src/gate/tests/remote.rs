@@ -37,7 +37,9 @@ impl Store for RemoteStore {
     }
 
     async fn flow(&self, it: &SessionKey, id: &FlowId) -> Result<Option<FlowRecord>, StoreError> {
-        self.up()?.flow(it, id).await
+        let found = self.up()?.flow(it, id).await;
+        tokio::task::yield_now().await;
+        found
     }
 
     async fn reload(&self, record: &FlowRecord) -> Result<Option<FlowRecord>, StoreError> {
