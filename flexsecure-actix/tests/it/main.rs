@@ -27,6 +27,8 @@ mod placement_open;
 #[cfg(feature = "test-util")]
 mod placement_table;
 #[cfg(test)]
+mod policies;
+#[cfg(test)]
 mod server;
 #[cfg(test)]
 mod support;

@@ -78,8 +78,7 @@ impl Engine {
                 return Err(details.flow(self.describe(&record)));
             }
             let record = self.challenge(&identity, &mut client, requirement, reason).await?;
-            let accepts = |method| requirement.methods().accept(method);
-            let is_hopeless = record.flow.told_method().is_some_and(|method| !accepts(method));
+            let is_hopeless = is_hopeless(&record, requirement);
             let (record, kept) = match is_hopeless {
                 true => (record, None),
                 false => self.hold(record, &deadline).await?,
@@ -122,7 +121,6 @@ impl Engine {
         if let Some(left) = self.misconfigured_for() {
             return Err(unavailable(left));
         }
-        let pin = client.pin.take();
         let (record, is_new) = match self.open(identity, client, requirement).await? {
             Opened::New(record) => {
                 self.audit.record(&self.event(Kind::FlowOpened).about(&record));
@@ -134,8 +132,11 @@ impl Engine {
                 return Err(Details::of(Problem::TooManyStarts).retry_after(wait));
             }
         };
+        if is_hopeless(&record, requirement) {
+            return Ok(record);
+        }
         let is_idle = matches!(record.flow, Flow::Idle(_));
-        match pin {
+        match client.pin.take() {
             Some(pin) if !is_new && !is_idle => {
                 let pin = pin.map_err(|_| Details::of(Problem::PinMalformed))?;
                 self.try_pin(record, pin, client.origin.ip).await
@@ -423,6 +424,11 @@ impl Engine {
             }
         }
     }
+}
+
+/// Whether the user's method is none that `requirement` accepts, as the authority says.
+fn is_hopeless(record: &FlowRecord, requirement: &Requirement) -> bool {
+    record.flow.told_method().is_some_and(|method| !requirement.methods().accept(method))
 }
 
 /// What to say where a proof that was given just now does not do.
