@@ -79,6 +79,7 @@ const FEATURE_SETS: &[&[&str]] = &[
     &["-p", "flexsecure-core", "--no-default-features", "--features", "http"],
     &["-p", "flexsecure-core", "--no-default-features", "--features", "client"],
     &["-p", "flexsecure-core", "--no-default-features", "--features", "hours"],
+    &["-p", "flexsecure-core", "--no-default-features", "--features", "cedar"],
     &["-p", "flexsecure-core", "--no-default-features", "--features", "test-util"],
     &["-p", "flexsecure-tower", "--no-default-features"],
     &["-p", "flexsecure-tower", "--no-default-features", "--features", "axum"],

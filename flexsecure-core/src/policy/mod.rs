@@ -14,9 +14,12 @@
 //! | `annotate` | a policy that is watched before it is enforced |
 //! | `network` | addresses, networks and the proxies that forward for others |
 //! | `note` | what is told of a decision |
+//! | `cedar` | rules from a file that is changed while the app runs (feature `cedar`) |
 
 mod annotate;
 mod batteries;
+#[cfg(feature = "cedar")]
+pub mod cedar;
 mod decision;
 mod facts;
 #[cfg(feature = "hours")]

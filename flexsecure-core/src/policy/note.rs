@@ -14,7 +14,7 @@ pub struct Finding {
     pub asked: Option<String>,
 }
 
-/// What a rule may do to what the rules before it have come to.
+/// What a rule may do to what the rules before it have come to, or does by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Verb {
@@ -24,6 +24,10 @@ pub enum Verb {
     Raise,
     /// It can ask for less.
     Relax,
+    /// It is a policy of a file, and says what the requests take that it is about.
+    Permit,
+    /// It is a policy of a file that denies, or says that none of them permits.
+    Forbid,
 }
 
 impl Verb {
@@ -34,6 +38,8 @@ impl Verb {
             Self::Floor => "floor",
             Self::Raise => "raise",
             Self::Relax => "relax",
+            Self::Permit => "permit",
+            Self::Forbid => "forbid",
         }
     }
 }

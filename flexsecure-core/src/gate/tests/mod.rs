@@ -2,6 +2,8 @@
 mod audit;
 #[cfg(feature = "test-util")]
 mod builder;
+#[cfg(all(feature = "cedar", feature = "test-util"))]
+mod cedar;
 mod client;
 #[cfg(feature = "test-util")]
 mod endpoints;
