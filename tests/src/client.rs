@@ -49,6 +49,12 @@ impl Client {
         Self { address, cookies: self.cookies.clone() }
     }
 
+    /// The server.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// Names and values of the cookies it holds.
     #[must_use]
     pub fn cookies(&self) -> &[(String, String)] {

@@ -4,11 +4,13 @@
 //! | --- | --- |
 //! | [`subject`] | starts a program, finds its addresses, ends it |
 //! | [`client`] | HTTP/1.1 to the byte, and a cookie jar |
+//! | [`counts`] | how often the doors of a `counter` were gone through |
 //! | [`flow`] | a flow as a client reads it |
 //! | [`inbox`] | what the embedded authority has sent, and the page behind a link |
 //! | [`legacy`] | an authority that knows the v1 API and nothing more |
 //! | [`masking`] | puts placeholders where two subjects must differ |
 //! | [`rpc`] | the gRPC method that `subject-tonic` serves |
+//! | [`spelling`] | other ways to write a path |
 //! | [`scenario`] | what has to hold |
 
 #![expect(
@@ -23,11 +25,15 @@
 
 pub mod client;
 mod connection;
+pub mod counts;
 pub mod flow;
+mod frames;
 pub mod inbox;
+mod keep_alive;
 pub mod legacy;
 pub mod masking;
 pub mod rpc;
 mod run;
 pub mod scenario;
+pub mod spelling;
 pub mod subject;

@@ -30,9 +30,17 @@ pub struct Subject {
     child: Child,
     address: SocketAddr,
     authority: Option<Authority>,
+    counter: Option<SocketAddr>,
     output: Arc<Mutex<Vec<String>>>,
     /// Whatever it leaves behind is removed with it.
     _scratch: TempDir,
+}
+
+/// What a program says of itself.
+struct Announced {
+    address: SocketAddr,
+    authority: Option<Authority>,
+    counter: Option<SocketAddr>,
 }
 
 /// Where an authority listens, and a key to it.
@@ -90,10 +98,10 @@ impl Launch {
         read_lines(child.stdout.take().expect("piped"), Arc::clone(&output), Some(sender));
         read_lines(child.stderr.take().expect("piped"), Arc::clone(&output), None);
         let announced = tokio::time::timeout(LONGEST_START, announcement(&mut lines)).await;
-        let Ok(Some((address, authority))) = announced else {
+        let Ok(Some(Announced { address, authority, counter })) = announced else {
             panic!("{} does not listen: {:#?}", self.program.display(), lock(&output));
         };
-        Subject { child, address, authority, output, _scratch: scratch }
+        Subject { child, address, authority, counter, output, _scratch: scratch }
     }
 }
 
@@ -108,6 +116,12 @@ impl Subject {
     #[must_use]
     pub fn authority(&self) -> &Authority {
         self.authority.as_ref().expect("an embedded authority")
+    }
+
+    /// Where it tells what it has counted.
+    #[must_use]
+    pub fn counter(&self) -> SocketAddr {
+        self.counter.expect("a program that counts")
     }
 
     /// Somebody who is not logged in.
@@ -148,16 +162,16 @@ pub async fn login(client: &mut Client, user: &str) {
     client.send(Request::post("/login").json(&json!({"user": user}))).await.assert_status(204);
 }
 
-async fn announcement(
-    lines: &mut mpsc::UnboundedReceiver<String>,
-) -> Option<(SocketAddr, Option<Authority>)> {
-    let mut authority = None;
+async fn announcement(lines: &mut mpsc::UnboundedReceiver<String>) -> Option<Announced> {
+    let (mut authority, mut counter) = (None, None);
     while let Some(line) = lines.recv().await {
         if let Some(rest) = line.strip_prefix("authority on http://") {
             let (address, key) = rest.split_once(" key ")?;
             authority = Some(Authority { address: address.parse().ok()?, key: key.to_owned() });
+        } else if let Some(address) = line.strip_prefix("counts on http://") {
+            counter = address.parse().ok();
         } else if let Some(address) = line.strip_prefix("listening on http://") {
-            return Some((address.parse().ok()?, authority));
+            return Some(Announced { address: address.parse().ok()?, authority, counter });
         }
     }
     None

@@ -1,0 +1,51 @@
+use std::sync::Arc;
+
+use flexsecure_core::policy::{Decision, Facts, Policy, Rules, all_of};
+use flexsecure_core::{Operation, Requirement};
+
+/// What a door takes.
+#[derive(Clone)]
+pub(crate) struct Lock(Arc<dyn Policy>);
+
+impl Lock {
+    fn new(policy: impl Policy) -> Self {
+        Self(Arc::new(policy))
+    }
+}
+
+impl Policy for Lock {
+    fn decide<'p>(&'p self, facts: &Facts<'_>) -> Decision<'p> {
+        self.0.decide(facts)
+    }
+
+    fn fixed(&self) -> Option<&Requirement> {
+        self.0.fixed()
+    }
+}
+
+/// The doors below `/doors/`, by name.
+pub(crate) fn all() -> [(&'static str, Lock); 12] {
+    let pay = |amount: &str| {
+        let operation = Operation::new(&format!("Pay {amount}")).field("amount", amount);
+        bank().operation(operation)
+    };
+    [
+        ("bank", Lock::new(bank())),
+        ("admin", Lock::new(Requirement::system("bank-admin"))),
+        ("account", Lock::new(Requirement::system("account"))),
+        ("vault", Lock::new(Requirement::system("vault"))),
+        ("pay-1", Lock::new(pay("1"))),
+        ("pay-2", Lock::new(pay("2"))),
+        ("once", Lock::new(bank().single_use())),
+        ("pay-once", Lock::new(pay("1").single_use())),
+        ("pin", Lock::new(bank().pin())),
+        ("link", Lock::new(bank().passwordless())),
+        ("rules", Lock::new(Rules::floor(bank()).raise("a PIN", bank().pin()))),
+        ("both", Lock::new(all_of([bank(), Requirement::system("account")]))),
+    ]
+}
+
+/// What most doors take.
+pub(crate) fn bank() -> Requirement {
+    Requirement::system("bank")
+}
