@@ -2,14 +2,14 @@
 
 use std::net::SocketAddr;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::client::{Answer, is};
 
 /// A connection, and what was read of it and not used yet.
-pub(crate) struct Connection {
-    stream: TcpStream,
+pub(crate) struct Connection<S = TcpStream> {
+    stream: S,
     read: Vec<u8>,
 }
 
@@ -22,6 +22,13 @@ impl Connection {
     /// A server that answers before it has read all may close early: the answer tells.
     pub(crate) async fn write(&mut self, bytes: &[u8]) {
         let _ = self.stream.write_all(bytes).await;
+    }
+}
+
+impl<S: AsyncRead + Unpin> Connection<S> {
+    /// What is read of a connection to which somebody else writes.
+    pub(crate) const fn reading(stream: S) -> Self {
+        Self { stream, read: Vec::new() }
     }
 
     pub(crate) async fn read_answer(&mut self, is_head: bool) -> Option<Answer> {

@@ -41,6 +41,8 @@ flexsecure_conformance::on_both_banks! {
         no_proof_does_for_anything_asked_after_it
         the_pin_of_a_weak_flow_does_not_end_a_strong_one
         an_approval_runs_nothing_by_itself
+        what_was_refused_in_one_jar_is_never_run_from_another
+        a_session_that_was_fixed_before_the_login_gains_nothing
         an_approved_transfer_is_no_good_in_another_session;
     pin:
         five_wrong_pins_end_the_flow

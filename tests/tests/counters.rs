@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use flexsecure_conformance::scenario::{matrix, pseudo};
+use flexsecure_conformance::scenario::holding::Door;
+use flexsecure_conformance::scenario::{holding, matrix, pseudo, replay};
 use flexsecure_conformance::subject::Launch;
 
 /// Runs scenarios behind an adapter, with gates in one of the placements.
@@ -34,7 +35,11 @@ counted! {
         matrix::no_method_in_another_place_counts
         pseudo::no_pseudo_header_leads_around_the_gate
         smuggling::what_a_refused_request_carries_is_never_run
-        smuggling::a_body_that_is_never_sent_is_not_waited_for;
+        smuggling::a_body_that_is_never_sent_is_not_waited_for
+        replay::one_field_changed_and_the_proof_does_not_do
+        replay::one_proof_of_two_does_not_do
+        replay::a_flow_does_not_exist_for_another_caller
+        holding::a_pin_rides_on_a_request_over_http2;
     axum_outer "axum" "outer":
         matrix::no_spelling_with_any_method_leads_around_the_gate
         matrix::no_method_in_another_place_counts
@@ -44,15 +49,57 @@ counted! {
         matrix::no_method_in_another_place_counts
         pseudo::no_pseudo_header_leads_around_the_gate
         smuggling::what_a_refused_request_carries_is_never_run
-        smuggling::a_body_that_is_never_sent_is_not_waited_for;
+        smuggling::a_body_that_is_never_sent_is_not_waited_for
+        replay::one_field_changed_and_the_proof_does_not_do
+        replay::one_proof_of_two_does_not_do
+        replay::a_flow_does_not_exist_for_another_caller
+        holding::a_pin_rides_on_a_request_over_http2;
     actix_outer "actix" "outer":
         matrix::no_spelling_with_any_method_leads_around_the_gate
         matrix::no_method_in_another_place_counts
         pseudo::no_pseudo_header_leads_around_the_gate;
 }
 
-mod tonic {
-    use super::{launch, pseudo};
+/// Runs scenarios that start programs themselves, with gates at each door.
+macro_rules! launched {
+    ($($subject:ident $adapter:literal: $($of:ident::$scenario:ident $(($door:expr))?)*;)*) => {
+        $(mod $subject {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $scenario() {
+                let launch = super::launch($adapter, "each");
+                super::$of::$scenario(&launch $(, $door)?).await;
+            })*
+        })*
+    };
+}
+
+launched! {
+    axum "axum":
+        replay::each_proof_opens_its_own_door_alone
+        replay::of_two_rules_the_stronger_one_counts
+        holding::a_held_body_stays_unread_until_the_click
+        holding::a_held_body_stays_unread_over_http2
+        holding::so_many_requests_of_a_user_are_held(super::Door::BANK)
+        holding::who_leaves_is_not_held_any_more(super::Door::BANK)
+        holding::who_is_held_is_answered_when_the_server_is_to_end(super::Door::BANK);
+    actix "actix":
+        replay::each_proof_opens_its_own_door_alone
+        replay::of_two_rules_the_stronger_one_counts
+        holding::a_held_body_stays_unread_until_the_click
+        holding::a_held_body_stays_unread_over_http2
+        holding::so_many_requests_of_a_user_are_held(super::Door::BANK)
+        holding::who_left_is_served_once_at_the_most(super::Door::BANK)
+        holding::who_is_held_is_answered_when_the_server_is_to_end(super::Door::BANK);
+    tonic "tonic":
+        holding::a_held_message_stays_unread_until_the_click
+        holding::a_call_is_held_and_a_pin_rides_on_one
+        holding::so_many_requests_of_a_user_are_held(super::Door::VAULT)
+        holding::who_leaves_is_not_held_any_more(super::Door::VAULT)
+        holding::who_is_held_is_answered_when_the_server_is_to_end(super::Door::VAULT);
+}
+
+mod tonic_alone {
+    use super::{launch, pseudo, replay};
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn no_pseudo_header_leads_around_a_gate_around_everything() {
@@ -64,6 +111,12 @@ mod tonic {
     async fn no_pseudo_header_leads_around_a_gate_around_a_service() {
         let counter = launch("tonic", "each").start().await;
         pseudo::no_pseudo_header_leads_around_the_gate_of_grpc(&counter).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_flow_does_not_exist_for_another_caller() {
+        let counter = launch("tonic", "each").start().await;
+        replay::a_flow_does_not_exist_for_another_caller(&counter).await;
     }
 }
 

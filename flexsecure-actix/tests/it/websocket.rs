@@ -39,6 +39,7 @@ fn serve_socket(authority: &ScriptedAuthority, vault: &Vault) -> std::net::Socke
     })
 }
 
+/// T16: what is behind an open socket is the app's; it opens with a proof alone.
 #[actix_web::test]
 async fn an_upgrade_is_refused_before_it_happens_and_works_with_a_proof() {
     let vault = Vault::default();

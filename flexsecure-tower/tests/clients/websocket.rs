@@ -37,6 +37,7 @@ fn app(authority: &ScriptedAuthority, vault: &Vault) -> Router {
     Router::new().route("/socket", gated).merge(step_up.routes()).layer(alice())
 }
 
+/// T16: what is behind an open socket is the app's; it opens with a proof alone.
 #[tokio::test]
 async fn an_upgrade_is_refused_before_it_happens_and_works_with_a_proof() {
     let vault = Vault::default();
@@ -71,7 +72,7 @@ async fn a_socket_that_another_site_opens_sends_no_message() {
     assert_eq!((authority.starts(), vault.opened()), (0, 0));
 }
 
-/// RFC 8441: over HTTP/2 it is an extended CONNECT, and 200 what lets it in.
+/// T16: over HTTP/2 (RFC 8441) it is an extended CONNECT, and 200 what lets it in.
 #[tokio::test]
 async fn an_extended_connect_is_refused_before_it_happens_and_works_with_a_proof() {
     let vault = Vault::default();

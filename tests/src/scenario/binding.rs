@@ -1,4 +1,4 @@
-//! A proof is good for what it was given for, and for nothing else (T02, T03, T09).
+//! A proof is good for what it was given for, and for nothing else (T02, T03, T05, T06, T09).
 
 use super::{done, transfer};
 use crate::client::Request;
@@ -51,6 +51,41 @@ pub async fn an_approval_runs_nothing_by_itself(bank: &Subject) {
     assert_eq!(done(&alice).await, [""; 0]);
     alice.get(flow.url()).await.flow().assert_state("authenticated");
     assert_eq!(done(&alice).await, [""; 0]);
+}
+
+/// T06: what a copy of the jar was refused does not run because the other one has proved something:
+/// not then, nor when its own proof is there, but when it is asked for anew.
+pub async fn what_was_refused_in_one_jar_is_never_run_from_another(bank: &Subject) {
+    let mut alice = bank.login("alice").await;
+    let mut clone = alice.clone();
+    let mut elsewhere = bank.login("alice").await;
+    let refused = clone.send(transfer("bob", 250)).await.refused("missing");
+    let pin = bank.newest_pin().await;
+    let other = elsewhere.send(transfer("bob", 250)).await.refused("missing");
+    let other_pin = bank.newest_pin().await;
+    elsewhere.send(other.submit(&other_pin)).await.flow().assert_state("authenticated");
+    assert_eq!(done(&alice).await, [""; 0]);
+    alice.send(refused.submit(&pin)).await.flow().assert_state("authenticated");
+    assert_eq!(done(&alice).await, [""; 0]);
+    clone.send(transfer("bob", 250)).await.assert_status(201);
+    assert_eq!(done(&alice).await, ["250.00"]);
+}
+
+/// T05: a cookie that was planted before the login is worth nothing after it, whatever is proved then.
+pub async fn a_session_that_was_fixed_before_the_login_gains_nothing(bank: &Subject) {
+    let mut mallory = bank.login("carol").await;
+    let mut victim = mallory.clone();
+    crate::subject::login(&mut victim, "alice").await;
+    assert_ne!(victim.cookies(), mallory.cookies());
+    let flow = victim.send(transfer("bob", 250)).await.refused("missing");
+    let pin = bank.newest_pin().await;
+    victim.send(flow.submit(&pin)).await.flow().assert_state("authenticated");
+    mallory.get(flow.url()).await.assert_problem(404, "flow-not-found");
+    mallory.send(transfer("bob", 250)).await.assert_problem(401, "step-up-required");
+    assert_eq!(done(&mallory).await, [""; 0]);
+    victim.send(transfer("bob", 250)).await.assert_status(201);
+    assert_eq!(done(&victim).await, ["250.00"]);
+    assert_eq!(done(&mallory).await, [""; 0]);
 }
 
 /// T01, T03: what one session has approved is no good to another session of the same user.

@@ -18,10 +18,10 @@ pub async fn a_flow_does_not_exist_for_another_session(bank: &Subject) {
         bank.login("carol").await,
         bank.stranger(),
     ];
-    for other in &others {
+    for (other, accept) in others.iter().flat_map(|other| ACCEPTS.map(|accept| (other, accept))) {
         for (id, rest) in endpoints(&flow, &pin) {
-            let found = other.peek(rest.clone().at(&id)).await;
-            let random = other.peek(rest.at(&reversed(&id))).await;
+            let found = other.peek(rest.clone().at(&id).header("accept", accept)).await;
+            let random = other.peek(rest.at(&reversed(&id)).header("accept", accept)).await;
             assert_eq!(found.status, random.status);
             assert_eq!(found.comparable_headers(), random.comparable_headers());
             assert_eq!(found.text(), random.text());
@@ -131,3 +131,6 @@ fn endpoints(flow: &Flow, pin: &str) -> Vec<(String, Elsewhere)> {
 fn reversed(id: &str) -> String {
     id.chars().rev().collect()
 }
+
+/// Each form that an answer has.
+const ACCEPTS: [&str; 3] = ["application/json", "text/html", "*/*"];

@@ -15,16 +15,10 @@ pub(crate) async fn run(is_outer: bool) -> Result<(), StartError> {
     let (node, listener, counts) = crate::start().await?;
     let listener = TcpListener::from_std(listener).map_err(StartError::Io)?;
     let step_up = StepUp::new(node.gate().clone());
-    let gate = if is_outer {
-        step_up.decide(what_it_takes)
-    } else {
-        step_up.decide(|_: &Facts<'_>| Decision::Allow)
-    };
     node.announce_with("");
     Server::builder()
         .accept_http1(true)
         .layer(InterceptorLayer::new(identify))
-        .layer(gate)
         .add_routes(routes(&step_up, &counts, is_outer))
         .serve_with_incoming_shutdown(TcpIncoming::from(listener), node.stopping())
         .await
@@ -33,15 +27,15 @@ pub(crate) async fn run(is_outer: bool) -> Result<(), StartError> {
     Ok(())
 }
 
-/// With a layer around the service, if there is none around everything.
+/// With one layer around all services, or with one around the service alone.
 fn routes(step_up: &StepUp, counts: &Counts, is_outer: bool) -> Routes {
     let vault = Vault::counting(counts.clone());
-    let routes = if is_outer {
-        Routes::new(vault).into_axum_router()
-    } else {
-        Routes::new(step_up.require(bank()).named_layer(vault)).into_axum_router()
-    };
-    routes.merge(step_up.routes()).into()
+    if is_outer {
+        let all = Routes::new(vault).into_axum_router().merge(step_up.routes());
+        return all.layer(step_up.decide(what_it_takes)).into();
+    }
+    let gated = Routes::new(step_up.require(bank()).named_layer(vault));
+    gated.into_axum_router().merge(step_up.routes()).into()
 }
 
 /// Each path by its full name: what is not listed is not served.
