@@ -26,6 +26,11 @@ pub async fn what_a_refused_request_carries_is_never_run(counter: &Subject) {
         assert!(answers.iter().all(|answer| answer.status >= 400), "{answers:?}");
     }
     assert!(counter.counts().await.is_empty(), "{:?}", counter.counts().await);
+    // The same bytes are a request where they are not a body.
+    let refused = alice.wire_form(Request::post("/writes"));
+    let answers = alice.client().pipeline([&*refused, &*smuggled].concat(), 2).await;
+    assert_eq!(answers.iter().map(|answer| answer.status).collect::<Vec<_>>(), [401, 200]);
+    assert_eq!(counter.came_through("open").await, 1);
 }
 
 /// T18: a refusal does not wait for the body, and what is sent of it then is not run either.
