@@ -22,6 +22,7 @@
     clippy::exhaustive_enums,
     reason = "a scenario that fails should fail loudly, at the line that says why"
 )]
+#![expect(clippy::print_stdout, reason = "with --nocapture a scenario says how much it has tried")]
 
 pub mod client;
 mod connection;
