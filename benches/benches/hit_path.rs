@@ -61,9 +61,15 @@ fn gate_awaiting(asked: Asked) -> Asked {
     black_box(policies::decide(black_box(asked)))
 }
 
+#[library_benchmark]
+#[bench::run(policies::cedar())]
+fn gate_cedar(asked: Asked) -> Asked {
+    black_box(policies::decide(black_box(asked)))
+}
+
 library_benchmark_group!(
     name = hit_path;
     benchmarks = axum_hit, axum_nothing, actix_hit, actix_nothing, gate_fixed, gate_closure,
-        gate_either, gate_rules, gate_awaiting
+        gate_either, gate_rules, gate_awaiting, gate_cedar
 );
 main!(library_benchmark_groups = hit_path);

@@ -1,11 +1,16 @@
 //! What it costs to decide: the gate alone, with policies of each kind, for a request that passes.
 
+use std::borrow::Cow;
 use std::hint::black_box;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use flexsecure_core::policy::cedar::CedarRules;
 use flexsecure_core::policy::{Decision, Facts, OwnedFacts, Rules, any_of, asynchronous};
-use flexsecure_core::{Check, Gate, Identity, Pass, PlainRequest, Policy, Requirement, Verdict};
+use flexsecure_core::{
+    Check, Gate, Identity, Pass, PlainRequest, Policy, RequestView, Requirement, Verdict,
+};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::{gate, identity, requirement};
@@ -37,6 +42,7 @@ pub fn all() -> Vec<(&'static str, Asked)> {
         ("any of two requirements", either()),
         ("three rules above a floor", rules()),
         ("a policy that awaits", awaiting()),
+        ("rules in Cedar", cedar()),
     ]
 }
 
@@ -84,6 +90,17 @@ pub fn awaiting() -> Asked {
     }))
 }
 
+/// Two policies in Cedar, of which one is about the route and looks at the network.
+///
+/// # Panics
+///
+/// If they do not parse.
+#[must_use]
+pub fn cedar() -> Asked {
+    let rules = CedarRules::builder().route("GET", ROUTE).system("bank").read_text(RULES).unwrap();
+    asked(rules)
+}
+
 fn asked(policy: impl Policy) -> Asked {
     let requirement: Requirement = requirement();
     let asked = Asked {
@@ -105,7 +122,8 @@ fn asked(policy: impl Policy) -> Asked {
 #[must_use]
 pub fn decide(asked: Asked) -> Asked {
     let headers = [("host", "bank.example"), ("accept", "application/json")];
-    let request = PlainRequest { method: "GET", path: "/statements", headers: &headers };
+    let request = PlainRequest { method: "GET", path: ROUTE, headers: &headers };
+    let request = Routed(request);
     let verdict = match asked.gate.check(&asked.policy, &request, Some(&asked.identity)) {
         Check::Done(verdict) => verdict,
         Check::Pending(pending) => asked.runtime.block_on(pending),
@@ -113,3 +131,47 @@ pub fn decide(asked: Asked) -> Asked {
     assert!(matches!(black_box(verdict), Verdict::Pass(Pass::Elevated(_))));
     asked
 }
+
+/// A request of which the framework tells route and address.
+struct Routed<'a>(PlainRequest<'a>);
+
+impl RequestView for Routed<'_> {
+    fn method(&self) -> &str {
+        self.0.method()
+    }
+
+    fn path(&self) -> &str {
+        self.0.path()
+    }
+
+    fn header(&self, name: &str) -> Option<&str> {
+        self.0.header(name)
+    }
+
+    fn headers(&self, show: &mut dyn FnMut(&str, &str)) {
+        self.0.headers(show);
+    }
+
+    fn matched_route(&self) -> Option<Cow<'_, str>> {
+        Some(Cow::Borrowed(ROUTE))
+    }
+
+    fn peer(&self) -> Option<IpAddr> {
+        Some([192, 0, 2, 7].into())
+    }
+}
+
+const ROUTE: &str = "/statements";
+
+const RULES: &str = r#"
+@id("statements")
+@system("bank")
+@max_age("5m")
+permit(principal, action == Action::"GET /statements", resource)
+when { context has network && context.network.isInRange(ip("192.0.2.0/24")) };
+
+@id("elsewhere")
+forbid(principal, action, resource)
+unless { context has network };
+// end
+"#;

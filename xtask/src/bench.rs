@@ -91,6 +91,7 @@ const POLICIES: &[(&str, &str)] = &[
     ("gate_either", "any of two requirements"),
     ("gate_rules", "three rules above a floor"),
     ("gate_awaiting", "a policy that awaits"),
+    ("gate_cedar", "rules in Cedar"),
 ];
 
 /// What a request that is let through may cost, in instructions.
