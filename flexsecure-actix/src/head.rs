@@ -6,6 +6,7 @@ use actix_web::dev::{Extensions, RequestHead};
 use actix_web::http::header::{self, HeaderMap};
 use actix_web::http::{Method, Uri};
 use flexsecure_core::RequestView;
+use percent_encoding::percent_decode_str;
 
 /// All of a request but its body.
 #[derive(Clone, Copy, Debug)]
@@ -77,6 +78,17 @@ impl RequestView for Sent<'_> {
     fn matched_route(&self) -> Option<Cow<'_, str>> {
         let path = self.0.match_info().as_str();
         self.0.resource_map().match_pattern(path).map(Cow::Owned)
+    }
+
+    /// As far as routing has come: around a resource all of them are known, around a scope only those
+    /// of its own prefix. The router has decoded what it could without making one segment two; the rest
+    /// is left to whoever takes a parameter.
+    fn path_parameters(&self, show: &mut dyn FnMut(&str, &str)) {
+        for (name, value) in self.0.match_info().iter() {
+            if let Ok(value) = percent_decode_str(value).decode_utf8() {
+                show(name, &value);
+            }
+        }
     }
 
     fn peer(&self) -> Option<IpAddr> {

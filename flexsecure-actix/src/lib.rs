@@ -9,6 +9,7 @@ mod flows;
 mod future;
 mod head;
 mod middleware;
+mod reading;
 mod service;
 mod step_up;
 
@@ -18,6 +19,7 @@ pub use self::extract::{Ask, Elevated, MissingMiddleware, Refused};
 pub use self::future::ResponseFuture;
 pub use self::head::Head;
 pub use self::middleware::StepUpMiddleware;
+pub use self::reading::{ReadingFuture, ReadingMiddleware, ReadingService};
 pub use self::service::StepUpService;
 pub use self::step_up::StepUp;
 pub use flexsecure_core as core;

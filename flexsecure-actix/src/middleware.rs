@@ -5,6 +5,7 @@ use std::sync::Arc;
 use actix_web::HttpRequest;
 use actix_web::body::EitherBody;
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform};
+use flexsecure_core::policy::without_body;
 use flexsecure_core::{Check, Policy};
 
 use crate::head::Sent;
@@ -22,7 +23,7 @@ struct Guard {
 
 impl StepUpMiddleware {
     pub(crate) fn new(step_up: StepUp, policy: impl Policy) -> Self {
-        Self(Arc::new(Guard { step_up, policy: Arc::new(policy) }))
+        Self(Arc::new(Guard { step_up, policy: without_body(policy) }))
     }
 
     pub(crate) fn check(&self, request: &HttpRequest) -> Check {

@@ -6,7 +6,7 @@ use flexsecure_core::policy::{Annotate, Decision, Facts, OnDemand, Policy};
 use flexsecure_core::{Gate, HeadRouting, Identity, RouteTable, TableError};
 
 use crate::head::Head;
-use crate::{StepUpMiddleware, flows};
+use crate::{ReadingMiddleware, StepUpMiddleware, flows};
 
 /// Step-up authentication for an app: hands out the middleware that protects its routes.
 ///
@@ -46,6 +46,20 @@ impl StepUp {
     #[must_use]
     pub fn require(&self, policy: impl Policy) -> StepUpMiddleware {
         StepUpMiddleware::new(self.clone(), policy)
+    }
+
+    /// The middleware for routes where `policy` needs the body: it is read first, and handed on as it
+    /// came.
+    ///
+    /// - Nobody's body is read before they are known: without an identity the answer is 401 at once.
+    /// - It is JSON or a form (else 415), has at most [64 KiB](ReadingMiddleware::limit) (else 413) and
+    ///   comes within 10 seconds (else 400).
+    /// - The handler sees every byte, and `Content-Length` as it was; actix has no trailers.
+    /// - Parts of the path are known around a resource only: around an app or a scope, routing has yet
+    ///   to happen.
+    #[must_use]
+    pub fn require_reading(&self, policy: impl Policy) -> ReadingMiddleware {
+        ReadingMiddleware::new(self.clone(), policy)
     }
 
     /// The middleware for routes about which `decide` decides per request.

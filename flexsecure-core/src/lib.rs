@@ -2,6 +2,7 @@
 
 pub mod audit;
 pub mod authority;
+pub mod body;
 #[cfg(test)]
 mod captured;
 #[cfg(feature = "client")]
@@ -13,7 +14,7 @@ pub mod flow;
 mod gate;
 mod identity;
 mod method;
-mod operation;
+pub mod operation;
 mod pin;
 pub mod policy;
 pub mod refusal;
@@ -34,8 +35,8 @@ pub use self::authority::HttpAuthority;
 pub use self::elevation::{Elevated, Elevation, Elevations};
 pub use self::flow::Flow;
 pub use self::gate::{
-    Applied, Ask, BuildError, Check, Explanation, FlowBody, FlowRequest, Gate, GateBuilder, Pass,
-    Pending, Proof, Verdict, WouldRefuse,
+    Applied, Ask, BodyReading, BuildError, Check, Explanation, FlowBody, FlowRequest, Gate,
+    GateBuilder, Pass, Pending, Proof, Unread, Verdict, WouldRefuse,
 };
 pub use self::identity::{Identity, SessionKey};
 pub use self::method::{Method, Methods, UnknownMethod};

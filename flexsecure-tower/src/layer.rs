@@ -1,6 +1,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use flexsecure_core::policy::without_body;
 use flexsecure_core::{Check, Policy};
 use http::Request;
 use tower_layer::Layer;
@@ -20,7 +21,7 @@ struct Guard {
 
 impl StepUpLayer {
     pub(crate) fn new(step_up: StepUp, policy: impl Policy) -> Self {
-        Self(Arc::new(Guard { step_up, policy: Arc::new(policy) }))
+        Self(Arc::new(Guard { step_up, policy: without_body(policy) }))
     }
 
     pub(crate) fn check<B>(&self, request: &Request<B>) -> Check {

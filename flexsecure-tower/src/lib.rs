@@ -15,6 +15,7 @@ mod layer;
 mod on_axum;
 #[cfg(feature = "tonic")]
 mod on_tonic;
+mod reading;
 mod service;
 mod step_up;
 
@@ -27,6 +28,7 @@ pub use self::flows::{FlowFuture, FlowService};
 pub use self::future::ResponseFuture;
 pub use self::head::Head;
 pub use self::layer::StepUpLayer;
+pub use self::reading::{ReadingFuture, ReadingLayer, ReadingService, ReplayBody};
 pub use self::service::StepUpService;
 pub use self::step_up::StepUp;
 pub use flexsecure_core as core;

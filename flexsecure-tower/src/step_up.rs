@@ -6,7 +6,7 @@ use flexsecure_core::{Gate, HeadRouting, Identity, RouteTable, TableError};
 use http::Request;
 
 use crate::head::Head;
-use crate::{FlowService, StepUpLayer};
+use crate::{FlowService, ReadingLayer, StepUpLayer};
 
 /// Step-up authentication for an app: hands out the layers that protect its routes.
 ///
@@ -41,9 +41,23 @@ impl StepUp {
 
     /// The layer for routes that take what `policy` says: a
     /// [`Requirement`](flexsecure_core::Requirement), usually.
+    ///
+    /// It reads no body: a policy that needs one denies every request here, and belongs into
+    /// [`StepUp::require_reading`].
     #[must_use]
     pub fn require(&self, policy: impl Policy) -> StepUpLayer {
         StepUpLayer::new(self.clone(), policy)
+    }
+
+    /// The layer for routes where `policy` needs the body: it is read first, and handed on as it came.
+    ///
+    /// - Nobody's body is read before they are known: without an identity the answer is 401 at once.
+    /// - It is JSON or a form (else 415), has at most [64 KiB](ReadingLayer::limit) (else 413) and
+    ///   comes within 10 seconds (else 400).
+    /// - The handler sees every byte, trailers included, and `Content-Length` as it was.
+    #[must_use]
+    pub fn require_reading(&self, policy: impl Policy) -> ReadingLayer {
+        ReadingLayer::new(self.clone(), policy)
     }
 
     /// The layer for routes about which `decide` decides per request.

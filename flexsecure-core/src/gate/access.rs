@@ -165,6 +165,7 @@ impl Engine {
             Ok(Settled::Prove(proofs)) => Ok(proofs),
             Ok(Settled::Open | Settled::OnDemand) => Ok(before),
             Ok(Settled::Denied) => Err(Details::of(Problem::Denied)),
+            Ok(Settled::Refused(defect)) => Err(Details::defect(defect)),
             Err(_) => Err(Details::of(Problem::PolicyUnavailable)),
         }
     }

@@ -83,6 +83,7 @@ impl Gate {
         let proofs = match settle(decision).await {
             Ok(Settled::Open | Settled::OnDemand) => return Ok(()),
             Ok(Settled::Denied) => return Err(Problem::Denied),
+            Ok(Settled::Refused(defect)) => return Err(defect.problem()),
             Ok(Settled::Prove(proofs)) => proofs,
             Err(_) => return Err(Problem::PolicyUnavailable),
         };
@@ -120,6 +121,7 @@ impl Gate {
         match settle(decision).await {
             Ok(Settled::Open | Settled::OnDemand) => Foreseen::Open,
             Ok(Settled::Denied) => Foreseen::Refused(Problem::Denied, None),
+            Ok(Settled::Refused(defect)) => Foreseen::Refused(defect.problem(), None),
             Err(_) => Foreseen::Refused(Problem::PolicyUnavailable, None),
             Ok(Settled::Prove(proofs)) => match self.held(identity).await {
                 Ok(held) => self.judged(held, identity, &proofs).map_or_else(

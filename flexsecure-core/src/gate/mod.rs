@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `mod` | the gate, and the hit path |
 //! | `pursuit` | a decision that takes a wait |
+//! | `reading` | what comes before a policy that needs the body |
 //! | `access` | the slow path: open a flow, start it, hold or refuse |
 //! | `ask` | the same from within a handler |
 //! | `explain` | why a request would pass or not |
@@ -28,6 +29,7 @@ mod holds;
 mod hub;
 mod lifecycle;
 mod pursuit;
+mod reading;
 #[cfg(test)]
 mod tests;
 
@@ -42,6 +44,7 @@ pub use self::ask::Ask;
 pub use self::builder::{BuildError, GateBuilder};
 pub use self::endpoints::{FlowBody, FlowRequest};
 pub use self::explain::{Explanation, Proof};
+pub use self::reading::{BodyReading, Unread};
 
 pub(crate) use self::engine::Engine;
 
@@ -241,6 +244,10 @@ impl Gate {
             }
             Decision::Deny | Decision::Abstain => {
                 Some(Verdict::Refuse(refuse(Problem::Denied, request)))
+            }
+            Decision::Refuse(defect) => {
+                let refusal = Details::defect(defect.clone()).refuse(format(request));
+                Some(Verdict::Refuse(refusal))
             }
             Decision::Require(requirement) => {
                 self.hit(identity, requirement).map(|it| Verdict::Pass(Pass::Elevated(it)))

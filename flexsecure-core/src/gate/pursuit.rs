@@ -6,7 +6,7 @@ use super::engine::LOG;
 use super::{Applied, Ask, Gate, Pass, Verdict};
 use crate::Identity;
 use crate::audit::Kind;
-use crate::policy::{Decision, OwnedFacts, Policy, Proofs, Undecided};
+use crate::policy::{Decision, Defect, OwnedFacts, Policy, Proofs, Undecided};
 use crate::refusal::{Details, Problem};
 
 /// A request about which nothing can be said without waiting.
@@ -36,6 +36,9 @@ impl Pursuit {
                 return Verdict::Pass(Pass::OnDemand(Ask::new(gate, identity, client)));
             }
             Ok(Settled::Denied) => return refuse(Problem::Denied),
+            Ok(Settled::Refused(defect)) => {
+                return Verdict::Refuse(Details::defect(defect).refuse(client.format));
+            }
             Err(_) => return refuse(Problem::PolicyUnavailable),
         };
         match gate.0.admit(Asked { identity, client, proofs, again }).await {
@@ -57,6 +60,7 @@ pub(super) enum Settled {
     OnDemand,
     Prove(Proofs),
     Denied,
+    Refused(Defect),
 }
 
 /// Waits for a decision that is late, for as long as it may be.
@@ -75,6 +79,7 @@ pub(super) async fn settle(decision: Decision<'static>) -> Result<Settled, Undec
         Decision::Require(requirement) => Settled::Prove(requirement.into_owned().into()),
         Decision::Prove(proofs) if proofs.is_impossible() => Settled::Denied,
         Decision::Prove(proofs) => Settled::Prove(proofs.into_owned()),
+        Decision::Refuse(defect) => Settled::Refused(defect),
         Decision::Deny | Decision::Abstain | Decision::Later(_) => Settled::Denied,
     })
 }

@@ -3,6 +3,7 @@ use std::fmt;
 
 use super::{Later, Proofs};
 use crate::Requirement;
+use crate::refusal::Problem;
 
 /// What a request must bring.
 #[derive(Debug)]
@@ -22,6 +23,8 @@ pub enum Decision<'p> {
     OnDemand,
     /// Nothing would do.
     Deny,
+    /// The request cannot be read as what its route takes, whatever it brings.
+    Refuse(Defect),
     /// This policy has nothing to say about the request. A rule that abstains leaves the floor as
     /// it is; where a policy stands alone, the request is denied.
     Abstain,
@@ -48,6 +51,7 @@ impl<'p> Decision<'p> {
             Self::Prove(proofs) => Decision::prove(proofs.into_owned()),
             Self::OnDemand => Decision::OnDemand,
             Self::Deny => Decision::Deny,
+            Self::Refuse(defect) => Decision::Refuse(defect),
             Self::Abstain => Decision::Abstain,
             Self::Later(later) => Decision::Later(later),
         }
@@ -63,6 +67,7 @@ impl<'p> Decision<'p> {
         match (self, other) {
             // Whoever combines decisions waits for the late ones before.
             (Self::Deny | Self::Later(_), _) | (_, Self::Deny | Self::Later(_)) => Self::Deny,
+            (refused @ Self::Refuse(_), _) | (_, refused @ Self::Refuse(_)) => refused,
             (one, Self::Abstain) | (Self::Abstain | Self::Allow, one) | (one, Self::Allow) => one,
             (Self::OnDemand, one) | (one, Self::OnDemand) => one,
             (one, other) => match (one.proofs(), other.proofs()) {
@@ -77,12 +82,75 @@ impl<'p> Decision<'p> {
         matches!(self, Self::Require(_) | Self::Prove(_))
     }
 
+    /// Whether no request fulfils it.
+    pub(crate) const fn is_final(&self) -> bool {
+        matches!(self, Self::Deny | Self::Refuse(_))
+    }
+
     fn proofs(self) -> Option<Proofs> {
         match self {
             Self::Require(requirement) => Some(requirement.into_owned().into()),
             Self::Prove(proofs) => Some(proofs.into_owned()),
-            Self::Allow | Self::OnDemand | Self::Deny | Self::Abstain | Self::Later(_) => None,
+            Self::Allow
+            | Self::OnDemand
+            | Self::Deny
+            | Self::Refuse(_)
+            | Self::Abstain
+            | Self::Later(_) => None,
         }
+    }
+}
+
+/// What is wrong with a request before anybody can be asked about it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{detail}")]
+pub struct Defect {
+    problem: Problem,
+    detail: Cow<'static, str>,
+}
+
+impl Defect {
+    /// The body, or what else was sent, lacks what is needed, or has it twice: 400.
+    ///
+    /// The client is told `detail`, so that it should quote nothing that was sent.
+    #[must_use]
+    pub fn malformed(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self { problem: Problem::BodyMalformed, detail: detail.into() }
+    }
+
+    /// The body has more than `limit` bytes: 413.
+    #[must_use]
+    pub fn too_large(limit: usize) -> Self {
+        let detail = format!("At most {limit} bytes are read here.").into();
+        Self { problem: Problem::BodyTooLarge, detail }
+    }
+
+    /// The body is of a type or an encoding that is not read here: 415.
+    #[must_use]
+    pub fn unsupported(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self { problem: Problem::ContentTypeUnsupported, detail: detail.into() }
+    }
+
+    /// The app is at fault, and the log says how: 403.
+    pub(crate) const fn denied() -> Self {
+        let problem = Problem::Denied;
+        Self { problem, detail: Cow::Borrowed(problem.detail()) }
+    }
+
+    /// What it is, as a client is told.
+    #[must_use]
+    pub const fn problem(&self) -> Problem {
+        self.problem
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    pub(crate) fn into_detail(self) -> Cow<'static, str> {
+        self.detail
     }
 }
 
@@ -104,6 +172,7 @@ impl fmt::Display for Decision<'_> {
             Self::Prove(proofs) => proofs.fmt(f),
             Self::OnDemand => f.write_str("what the handler asks for"),
             Self::Deny => f.write_str("nothing would do"),
+            Self::Refuse(defect) => write!(f, "another request: {defect}"),
             Self::Abstain => f.write_str("no opinion"),
             Self::Later(_) => f.write_str("still to be decided"),
         }

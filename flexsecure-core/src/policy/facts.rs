@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{Decision, Network, Notes, Undecided, Verb};
+use super::{Decision, Defect, Network, Notes, Undecided, Verb};
+use crate::body::BodyKind;
 use crate::gate::Engine;
 use crate::store::{Peek, StoreError};
 use crate::view::OwnedRequest;
@@ -83,6 +84,17 @@ impl<'a> Facts<'a> {
         found
     }
 
+    /// All that the path has under `name`: nobody knows which of several the handler takes.
+    pub(super) fn path_parameters(&self, name: &str) -> Vec<String> {
+        let mut found = Vec::new();
+        self.request.path_parameters(&mut |known, value| {
+            if known == name {
+                found.push(value.to_owned());
+            }
+        });
+        found
+    }
+
     /// The query's parameter `name`, decoded; nothing if it is there more than once, because nobody
     /// knows which one the handler takes.
     #[must_use]
@@ -91,6 +103,11 @@ impl<'a> Facts<'a> {
         let mut values = form_urlencoded::parse(query.as_bytes()).filter(|(key, _)| key == name);
         let (_, value) = values.next()?;
         values.next().is_none().then_some(value)
+    }
+
+    /// What its headers say that the body is.
+    pub(super) fn body_kind(&self) -> Result<Option<BodyKind>, Defect> {
+        BodyKind::of(self.request)
     }
 
     /// The body, where the layer has read it.

@@ -13,11 +13,14 @@
 //! | `batteries`, `hours` | conditions and rules that many apps need |
 //! | `annotate` | a policy that is watched before it is enforced |
 //! | `network` | addresses, networks and the proxies that forward for others |
+//! | `operation` | requirements bound to what a request is about to do |
+//! | `bodiless` | a policy that misses the body it needs |
 //! | `note` | what is told of a decision |
 //! | `cedar` | rules from a file that is changed while the app runs (feature `cedar`) |
 
 mod annotate;
 mod batteries;
+mod bodiless;
 #[cfg(feature = "cedar")]
 pub mod cedar;
 mod decision;
@@ -27,6 +30,7 @@ mod hours;
 mod later;
 mod network;
 mod note;
+mod operation;
 mod proofs;
 mod rules;
 #[cfg(test)]
@@ -34,13 +38,17 @@ mod tests;
 
 pub use self::annotate::Annotate;
 pub use self::batteries::{AfterRefusals, after_refusals, outside, same_network, since, within};
-pub use self::decision::Decision;
+pub use self::bodiless::without_body;
+pub use self::decision::{Decision, Defect};
 pub use self::facts::{Facts, OwnedFacts};
 #[cfg(feature = "hours")]
 pub use self::hours::{Hours, HoursError};
 pub use self::later::{Asynchronous, Later, Undecided, asynchronous};
 pub use self::network::{Network, Networks, NotANetwork};
 pub use self::note::{Finding, Verb};
+pub use self::operation::{
+    OperationSource, OperationTemplate, PerOperation, TemplateBuilder, TemplateError,
+};
 pub use self::proofs::{Proofs, all_of, any_of};
 pub use self::rules::Rules;
 #[cfg(feature = "hours")]

@@ -245,7 +245,7 @@ impl Course<'static> {
             };
             self.take(&facts.facts(), rule, said);
         }
-        if self.has_failed && !self.stands.takes_proof() && !matches!(self.stands, Decision::Deny) {
+        if self.has_failed && !self.stands.takes_proof() && !self.stands.is_final() {
             return Err(Undecided::because("a rule that raises failed, and nothing else asks"));
         }
         Ok(self.stands)

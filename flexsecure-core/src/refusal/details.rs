@@ -1,9 +1,11 @@
+use std::borrow::Cow;
 use std::time::Duration;
 
 use serde::Serialize;
 
 use super::{AcrValues, Answer, Format, Problem, Reason, Refusal, challenge, flow_page, grpc};
 use crate::flow::{Flow, FlowId};
+use crate::policy::Defect;
 use crate::store::FlowRecord;
 use crate::time::seconds_rounded_up;
 use crate::{Requirement, Timestamp};
@@ -17,6 +19,7 @@ pub(crate) struct Details(Box<Contents>);
 #[derive(Clone, Debug)]
 struct Contents {
     problem: Problem,
+    detail: Cow<'static, str>,
     requirement: Option<Requirement>,
     flow: Option<FlowObject>,
     attempts_left: Option<u8>,
@@ -30,6 +33,7 @@ impl Details {
     pub(crate) fn of(problem: Problem) -> Self {
         Self(Box::new(Contents {
             problem,
+            detail: Cow::Borrowed(problem.detail()),
             requirement: None,
             flow: None,
             attempts_left: None,
@@ -46,6 +50,13 @@ impl Details {
 
     pub(crate) fn flow_id(&self) -> Option<FlowId> {
         self.0.flow_id()
+    }
+
+    /// What is wrong with a request, in the words of whoever found out.
+    pub(crate) fn defect(defect: Defect) -> Self {
+        let mut details = Self::of(defect.problem());
+        details.0.detail = defect.into_detail();
+        details
     }
 
     pub(crate) fn requirement(mut self, requirement: Requirement) -> Self {
@@ -126,7 +137,11 @@ impl Contents {
         if let Some(flow) = self.flow.as_ref().filter(|_| self.leads_there) {
             return Answer::see_other(flow.url.clone());
         }
-        let answer = flow_page(self.problem.status(), Some(self.problem), self.flow.as_ref());
+        let answer = flow_page(
+            self.problem.status(),
+            Some((self.problem, &*self.detail)),
+            self.flow.as_ref(),
+        );
         self.with_challenge(answer)
     }
 
@@ -162,7 +177,7 @@ impl Contents {
             r#type: format!("urn:flexsecure:problem:{}", self.problem.name()),
             title: self.problem.title(),
             status: self.problem.status(),
-            detail: self.problem.detail(),
+            detail: &self.detail,
             reason: reason.map(Reason::as_str),
             system: requirement.map(|requirement| requirement.scope().system()),
             max_age: requirement.map(|requirement| requirement.max_age().as_secs()),
@@ -181,7 +196,7 @@ struct Body<'a> {
     r#type: String,
     title: &'static str,
     status: u16,
-    detail: &'static str,
+    detail: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]

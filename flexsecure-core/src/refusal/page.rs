@@ -4,15 +4,15 @@ use std::fmt::Write;
 
 use super::{Answer, FlowObject, Problem};
 
-/// The page that shows `flow`, and `problem` above it.
+/// The page that shows `flow`, and above it a problem and what to do about it.
 pub(crate) fn flow_page(
     status: u16,
-    problem: Option<Problem>,
+    problem: Option<(Problem, &str)>,
     flow: Option<&FlowObject>,
 ) -> Answer {
     let mut main = String::new();
-    if let Some(problem) = problem {
-        paragraph(&mut main, "problem", problem.detail());
+    if let Some((_, detail)) = problem {
+        paragraph(&mut main, "problem", detail);
     }
     if let Some(flow) = flow {
         show(&mut main, flow);
@@ -23,7 +23,7 @@ pub(crate) fn flow_page(
         let prefix = flow.url.split("/flows/").next().unwrap_or_default();
         format!("<link rel=\"stylesheet\" href=\"{}/step-up.css\">", Escaped(prefix))
     });
-    let title = problem.map_or("Confirm that it is you", Problem::title);
+    let title = problem.map_or("Confirm that it is you", |(problem, _)| problem.title());
     let page = format!(
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\

@@ -1,5 +1,26 @@
+//! What the user approves, and the one form in which two of them are compared.
+//!
+//! | file | role |
+//! | --- | --- |
+//! | `mod` | the operation, and its digest |
+//! | `value` | values of fields |
+//! | `decimal` | numbers without rounding |
+//! | `json`, `form` | fields selected from a body or a query |
+//! | `canonical.md` | the digest, described for other implementations |
+//! | `vectors.txt` | examples of it |
+
+mod decimal;
+pub(crate) mod form;
+pub(crate) mod json;
+#[cfg(test)]
+mod tests;
+mod value;
+
 use std::fmt;
 use std::sync::Arc;
+
+pub use self::decimal::{Decimal, NotADecimal};
+pub use self::value::Value;
 
 /// What the user approves: a short text shown to them, plus the fields that must not change after.
 ///
@@ -13,6 +34,10 @@ use std::sync::Arc;
 /// let other = Operation::new("Transfer 250.00 EUR to bob").field("to", "bob").field("amount", "2500.00");
 /// assert_ne!(shown, other);
 /// ```
+///
+/// [`Requirement::operation_from`](crate::Requirement::operation_from) makes it of the request itself.
+///
+#[doc = include_str!("canonical.md")]
 #[derive(Clone)]
 pub struct Operation {
     text: Arc<str>,
@@ -32,17 +57,23 @@ impl Operation {
             .take(Self::MAX_CHARS)
             .collect();
         let mut hasher = blake3::Hasher::new_derive_key(CONTEXT);
-        absorb(&mut hasher, text.as_bytes());
+        absorb(&mut hasher, TEXT, text.as_bytes());
         Self { text: shown.into(), digest: *hasher.finalize().as_bytes() }
     }
 
     /// Binds the field `name` with its `value`; the order of the calls counts.
     #[must_use]
-    pub fn field(mut self, name: &str, value: &str) -> Self {
+    pub fn field<'v>(self, name: &str, value: impl Into<Value<'v>>) -> Self {
+        self.bind(Place::App, name, &value.into())
+    }
+
+    /// Binds the `value` of what is called `name` at `place`.
+    #[must_use]
+    pub(crate) fn bind(mut self, place: Place, name: &str, value: &Value<'_>) -> Self {
         let mut hasher = blake3::Hasher::new_derive_key(CONTEXT);
-        hasher.update(&self.digest);
-        absorb(&mut hasher, name.as_bytes());
-        absorb(&mut hasher, value.as_bytes());
+        absorb(&mut hasher, DIGEST, &self.digest);
+        absorb(&mut hasher, place.tag(), name.as_bytes());
+        absorb(&mut hasher, value.tag(), value.as_text().as_bytes());
         self.digest = *hasher.finalize().as_bytes();
         self
     }
@@ -63,8 +94,37 @@ impl Operation {
     pub const MAX_CHARS: usize = 200;
 }
 
-/// A length before each part leaves no way to move a delimiter between two of them.
-fn absorb(hasher: &mut blake3::Hasher, part: &[u8]) {
+/// Where a field was found: one in the query is not the same as one in the body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// The app says so.
+    App,
+    /// The request line.
+    Request,
+    /// A part of the path that the matched route has a name for.
+    Path,
+    /// The query.
+    Query,
+    /// The body, be it JSON or a form.
+    Body,
+}
+
+impl Place {
+    const fn tag(self) -> u8 {
+        match self {
+            Self::App => b'a',
+            Self::Request => b'r',
+            Self::Path => b'p',
+            Self::Query => b'q',
+            Self::Body => b'f',
+        }
+    }
+}
+
+/// A length before each part leaves no way to move a delimiter between two of them, and a tag none to
+/// take a part for one of another kind.
+fn absorb(hasher: &mut blake3::Hasher, tag: u8, part: &[u8]) {
+    hasher.update(&[tag]);
     hasher.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_le_bytes());
     hasher.update(part);
 }
@@ -97,49 +157,6 @@ impl fmt::Debug for Operation {
 
 const CONTEXT: &str = "flexsecure 2026 operation v1";
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+const TEXT: u8 = b't';
 
-    fn transfer() -> Operation {
-        Operation::new("Transfer 250.00 EUR to bob")
-    }
-
-    #[test]
-    fn text_and_fields_and_their_order_make_the_operation() {
-        let bound = transfer().field("to", "bob").field("amount", "250.00");
-        assert_eq!(bound, transfer().field("to", "bob").field("amount", "250.00"));
-        let others = [
-            transfer(),
-            transfer().field("to", "bob"),
-            transfer().field("amount", "250.00").field("to", "bob"),
-            transfer().field("to", "bob").field("amount", "2500.00"),
-            transfer().field("to", "bob").field("amount", "250.00").field("note", ""),
-            Operation::new("Transfer 250.00 EUR to eve")
-                .field("to", "bob")
-                .field("amount", "250.00"),
-        ];
-        assert!(others.iter().all(|other| *other != bound));
-    }
-
-    #[test]
-    fn no_delimiter_moves_between_name_and_value() {
-        assert_ne!(transfer().field("ab", "c"), transfer().field("a", "bc"));
-        assert_ne!(transfer().field("", "a"), transfer().field("a", ""));
-    }
-
-    #[test]
-    fn text_shown_reads_as_one_line_from_left_to_right() {
-        let shown = Operation::new("to\nbob\u{202e}eve\u{2066}\u{200b}\u{feff}\u{61c}\0\u{85}.");
-        assert_eq!(shown.text(), "to bob eve      .");
-        assert_ne!(shown, Operation::new("to bob eve      ."));
-    }
-
-    #[test]
-    fn long_text_is_cut_where_it_is_shown_but_not_where_it_is_compared() {
-        let long = "\u{e4}".repeat(Operation::MAX_CHARS);
-        let longer = format!("{long}!");
-        assert_eq!(Operation::new(&longer).text(), long);
-        assert_ne!(Operation::new(&longer), Operation::new(&long));
-    }
-}
+const DIGEST: u8 = b'd';
