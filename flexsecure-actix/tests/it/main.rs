@@ -29,6 +29,8 @@ mod placement_table;
 #[cfg(test)]
 mod policies;
 #[cfg(test)]
+mod reading;
+#[cfg(test)]
 mod server;
 #[cfg(test)]
 mod support;
