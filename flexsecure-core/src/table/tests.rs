@@ -37,7 +37,7 @@ fn takes(table: &impl Policy, method: &str, path: &str, route: Option<&str>) -> 
         Decision::Allow => if is_open { "nothing" } else { "login" }.to_owned(),
         _ if is_open => "nothing of strangers alone".to_owned(),
         Decision::Require(requirement) => requirement.scope().system().to_owned(),
-        Decision::Deny => "denied".to_owned(),
+        Decision::Deny | Decision::Refuse(_) => "denied".to_owned(),
         Decision::Prove(_) | Decision::OnDemand | Decision::Abstain | Decision::Later(_) => {
             "something else".to_owned()
         }
