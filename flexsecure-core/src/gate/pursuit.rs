@@ -24,10 +24,10 @@ pub(super) type Again = (Arc<dyn Policy>, OwnedFacts);
 impl Pursuit {
     pub(super) async fn verdict(self, again: Option<Again>) -> Verdict {
         let Self { gate, identity, client, decision } = self;
-        let refuse = |problem| {
-            let event = gate.0.event(Kind::Refused(problem)).of(Some(&identity));
+        let refuse = |details: Details| {
+            let event = gate.0.event(Kind::Refused(details.problem())).of(Some(&identity));
             gate.0.audit.record(&event.at_address(client.origin.ip));
-            Verdict::Refuse(Details::of(problem).refuse(client.format))
+            Verdict::Refuse(details.refuse(client.format))
         };
         let proofs = match settle(decision).await {
             Ok(Settled::Prove(proofs)) => proofs,
@@ -35,11 +35,9 @@ impl Pursuit {
             Ok(Settled::OnDemand) => {
                 return Verdict::Pass(Pass::OnDemand(Ask::new(gate, identity, client)));
             }
-            Ok(Settled::Denied) => return refuse(Problem::Denied),
-            Ok(Settled::Refused(defect)) => {
-                return Verdict::Refuse(Details::defect(defect).refuse(client.format));
-            }
-            Err(_) => return refuse(Problem::PolicyUnavailable),
+            Ok(Settled::Denied) => return refuse(Details::of(Problem::Denied)),
+            Ok(Settled::Refused(defect)) => return refuse(Details::defect(defect)),
+            Err(_) => return refuse(Details::of(Problem::PolicyUnavailable)),
         };
         match gate.0.admit(Asked { identity, client, proofs, again }).await {
             Ok(Admitted { elevated, held: None }) => Verdict::Pass(Pass::Elevated(elevated)),

@@ -10,6 +10,7 @@ use tokio::time::Sleep;
 
 use super::client::format;
 use super::{Gate, Pass, Verdict, WouldRefuse};
+use crate::audit::Kind;
 use crate::body::BodyKind;
 use crate::policy::{Defect, Policy};
 use crate::refusal::{Details, Problem};
@@ -105,15 +106,15 @@ impl Gate {
                 return Err(Verdict::Pass(Pass::Open));
             }
             let problem = Problem::IdentificationRequired;
-            return Err(self.turn_away(policy, request, Details::of(problem), problem));
+            return Err(self.turn_away(policy, request, None, Details::of(problem)));
         }
         if let Err(defect) = BodyKind::of(request) {
-            return Err(self.refuse_defect(policy, request, defect));
+            return Err(self.refuse_defect(policy, request, identity, defect));
         }
         let announced = request.header("content-length").and_then(|length| length.parse().ok());
         let announced: usize = announced.unwrap_or(0);
         if announced > limit {
-            return Err(self.refuse_unread(policy, request, Unread::TooLarge { limit }));
+            return Err(self.refuse_unread(policy, request, identity, Unread::TooLarge { limit }));
         }
         Ok(BodyReading::new(limit, announced))
     }
@@ -123,6 +124,7 @@ impl Gate {
         &self,
         policy: &dyn Policy,
         request: &dyn RequestView,
+        identity: Option<&Identity>,
         unread: Unread,
     ) -> Verdict {
         let defect = match unread {
@@ -130,29 +132,32 @@ impl Gate {
             Unread::TooLate => Defect::malformed("The body did not come in time."),
             Unread::Broken => Defect::malformed("The body ended before it was complete."),
         };
-        self.refuse_defect(policy, request, defect)
+        self.refuse_defect(policy, request, identity, defect)
     }
 
     fn refuse_defect(
         &self,
         policy: &dyn Policy,
         request: &dyn RequestView,
+        identity: Option<&Identity>,
         defect: Defect,
     ) -> Verdict {
-        let problem = defect.problem();
-        self.turn_away(policy, request, Details::defect(defect), problem)
+        self.turn_away(policy, request, identity, Details::defect(defect))
     }
 
     fn turn_away(
         &self,
         policy: &dyn Policy,
         request: &dyn RequestView,
+        identity: Option<&Identity>,
         details: Details,
-        problem: Problem,
     ) -> Verdict {
+        let problem = details.problem();
         if policy.enforces() {
+            self.tell(Kind::Refused(problem), request, identity, policy.fixed());
             Verdict::Refuse(details.refuse(format(request)))
         } else {
+            self.tell(Kind::WouldRefuse(problem), request, identity, policy.fixed());
             Verdict::Pass(Pass::Annotated(WouldRefuse(problem)))
         }
     }

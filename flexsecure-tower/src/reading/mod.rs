@@ -80,7 +80,10 @@ impl Asker {
                 let view = WithBody::new(&head, body);
                 step_up.gate().check(policy, &view, self.identity.as_ref())
             }
-            Err(unread) => Check::Done(step_up.gate().refuse_unread(&**policy, &head, unread)),
+            Err(unread) => {
+                let (gate, identity) = (step_up.gate(), self.identity.as_ref());
+                Check::Done(gate.refuse_unread(&**policy, &head, identity, unread))
+            }
         }
     }
 }
