@@ -41,7 +41,7 @@ pub fn transfer(transfer: &Transfer) -> Need {
         return Need::Denied;
     }
     let shown = format!("Transfer {amount} EUR to {to}");
-    let operation = Operation::new(&shown).field("to", to).field("amount", &amount.to_string());
+    let operation = Operation::new(&shown).field("to", to).field("amount", amount.to_string());
     Need::Proof(Requirement::system("bank-transfers").single_use().operation(operation))
 }
 

@@ -96,7 +96,7 @@ impl<'a> Facts<'a> {
     }
 
     /// The query's parameter `name`, decoded; nothing if it is there more than once, because nobody
-    /// knows which one the handler takes.
+    /// knows which one the handler takes. [`Facts::has_query`] tells whether it is there at all.
     #[must_use]
     pub fn query(&self, name: &str) -> Option<Cow<'a, str>> {
         let (_, query) = self.path().split_once('?')?;
@@ -108,6 +108,13 @@ impl<'a> Facts<'a> {
     /// What its headers say that the body is.
     pub(super) fn body_kind(&self) -> Result<Option<BodyKind>, Defect> {
         BodyKind::of(self.request)
+    }
+
+    /// Whether the query has the parameter `name`, once or more often.
+    #[must_use]
+    pub fn has_query(&self, name: &str) -> bool {
+        let query = self.path().split_once('?').map_or("", |(_, query)| query);
+        form_urlencoded::parse(query.as_bytes()).any(|(key, _)| key == name)
     }
 
     /// The body, where the layer has read it.

@@ -26,7 +26,7 @@ use crate::Requirement;
 /// let policy = Rules::floor(bank().within(Duration::from_secs(300)))
 ///     .relax_when("reads", |facts| facts.method() == "GET", bank().within(Duration::from_secs(3600)))
 ///     .raise_when("deletes", |facts| facts.method() == "DELETE", bank().pin())
-///     .deny_when("exports", |facts| facts.query("export").is_some());
+///     .deny_when("exports", |facts| facts.has_query("export"));
 /// ```
 #[must_use]
 pub struct Rules {

@@ -221,6 +221,7 @@ fn facts_that_are_kept_are_the_same() {
         assert_eq!((facts.header("accept"), facts.header("cookie")), (Some("a"), None));
         assert_eq!(facts.query("to").as_deref(), Some("bob b"));
         assert_eq!((facts.query("twice"), facts.query("none")), (None, None));
+        assert_eq!(["to", "twice", "none"].map(|name| facts.has_query(name)), [true, true, false]);
         assert_eq!((facts.identity().auth_id(), facts.now()), ("alice", NOW));
     }
     let owned = OwnedRequest::of(&request);
