@@ -3,12 +3,13 @@ use std::future::pending;
 use std::time::Duration;
 
 use super::{
-    Decision, Facts, Networks, OnDemand, OwnedFacts, Policy, Proofs, Rules, all_of, any_of,
-    asynchronous, outside, same_network, since, within,
+    Annotate, Decision, Facts, Later, Networks, OnDemand, OwnedFacts, Policy, Proofs, Rules,
+    after_refusals, all_of, any_of, asynchronous, outside, same_network, since, within,
 };
 use crate::view::OwnedRequest;
 use crate::{
-    Identity, Method, Methods, Operation, PlainRequest, RequestView, Requirement, Timestamp,
+    HeadRouting, Identity, Method, Methods, Operation, PlainRequest, RequestView, Requirement,
+    RouteTable, Timestamp,
 };
 
 const NOW: Timestamp = Timestamp::from_millis(1_000_000);
@@ -126,9 +127,9 @@ fn the_first_rule_that_relaxes_replaces_the_floor_and_others_still_raise() {
     let policy = Rules::floor(bank().pin())
         .raise_when("reads", is_get, bank().within(minutes(1)))
         .relax("silent", |_: &Facts<'_>| Decision::Abstain)
-        .relax_when("relaxed", is_get, bank().within(minutes(60)))
+        .relax_when("relaxed", is_get, bank().passwordless().within(minutes(60)))
         .relax_to_nothing_when("too late", |_| true);
-    assert_eq!(required(said(&policy, "GET", "/")), bank().within(minutes(1)));
+    assert_eq!(required(said(&policy, "GET", "/")), bank().passwordless().within(minutes(1)));
     assert!(matches!(said(&policy, "POST", "/"), Decision::Allow));
     let raised = Rules::floor(bank()).relax_to_nothing_when("open", |_| true).raise_when(
         "reads",
@@ -177,6 +178,7 @@ async fn above_nothing_a_rule_that_fails_lets_nothing_through() {
     for policy in [
         Rules::open().raise("fails", fails()),
         Rules::open().raise("hangs", hangs()),
+        Rules::open().raise("handler", OnDemand).raise("fails", fails()),
         Rules::floor(bank()).relax_to_nothing_when("open", |_| true).raise("fails", fails()),
     ] {
         assert!(settled(&policy).await.is_err(), "{policy:?}");
@@ -190,10 +192,11 @@ async fn above_nothing_a_rule_that_fails_lets_nothing_through() {
 #[tokio::test(start_paused = true)]
 async fn late_decisions_count_like_others() {
     let policy = Rules::floor(bank().pin())
-        .relax("asked", says(|| Decision::require(bank().within(minutes(60)))))
+        .relax("asked", says(|| Decision::require(bank().passwordless().within(minutes(60)))))
         .relax_to_nothing_when("too late", |_| true)
         .raise("also asked", says(|| Decision::require(bank().within(minutes(30)))));
-    assert_eq!(required(settled(&policy).await.unwrap()), bank().within(minutes(30)));
+    let both = bank().passwordless().within(minutes(30));
+    assert_eq!(required(settled(&policy).await.unwrap()), both);
     let denied = Rules::floor(bank()).raise("asked", says(|| Decision::Deny));
     assert!(matches!(settled(&denied).await, Ok(Decision::Deny)));
 }
@@ -204,6 +207,54 @@ async fn a_policy_that_stands_alone_has_to_decide_in_time() {
     let began = tokio::time::Instant::now();
     assert!(settled(&hangs()).await.is_err());
     assert_eq!(began.elapsed().as_millis(), 250);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_policy_has_the_time_it_is_given_and_no_more() {
+    for limit in [Duration::from_millis(10), Duration::from_secs(3)] {
+        let began = tokio::time::Instant::now();
+        let hangs = asynchronous(|_| pending::<std::io::Result<Decision<'static>>>()).within(limit);
+        assert!(settled(&hangs).await.is_err());
+        assert_eq!(began.elapsed(), limit);
+        let began = tokio::time::Instant::now();
+        let patient = hangs.within(minutes(1));
+        let policy = Rules::floor(bank()).relax("one", patient).raise("two", patient).within(limit);
+        assert_eq!(required(settled(&policy).await.unwrap()), bank());
+        assert_eq!(began.elapsed(), limit);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_decision_that_is_put_off_again_is_none() {
+    let put_off = || says(|| Decision::Later(Later::new(async { Ok(Decision::Allow) })));
+    assert!(settled(&put_off()).await.is_err());
+    let policy = Rules::floor(bank()).relax("put off", put_off()).raise("too", put_off());
+    assert_eq!(required(settled(&policy).await.unwrap()), bank());
+    assert!(settled(&Rules::open().raise("put off", put_off())).await.is_err());
+}
+
+#[test]
+fn what_one_part_of_a_policy_has_to_read_all_of_it_has() {
+    struct Amounts;
+    impl Policy for Amounts {
+        fn decide<'p>(&'p self, _: &Facts<'_>) -> Decision<'p> {
+            Decision::Abstain
+        }
+
+        fn reads_body(&self) -> bool {
+            true
+        }
+    }
+    assert!(Rules::floor(bank()).raise("amounts", Amounts).reads_body());
+    assert!(Rules::floor(bank()).relax("amounts", Amounts).reads_body());
+    assert!(!Rules::floor(bank()).deny_when("reads", is_get).reads_body());
+    assert!(after_refusals(1, minutes(10), Amounts).reads_body());
+    assert!(Annotate::new(Amounts).reads_body());
+    let listed = |table: RouteTable| table.into_policy(HeadRouting::AsGet).unwrap().reads_body();
+    assert!(listed(RouteTable::new().get("/a", bank()).post("/a", Amounts)));
+    assert!(listed(RouteTable::new().any("/a", Amounts).rpc("/b.C/D", bank())));
+    assert!(listed(RouteTable::new().rpc("/b.C/D", Amounts)));
+    assert!(!listed(RouteTable::new().any("/a", bank()).open_rpc("/b.C/D")));
 }
 
 #[test]
