@@ -285,6 +285,19 @@ mod tests {
     }
 
     #[test]
+    fn elevation_is_good_in_the_network_that_it_was_asked_for_from() {
+        let home = bank().from_network("192.0.2.0/24".parse().unwrap());
+        let granted = |address: Option<&str>| {
+            let address = address.map(|address| address.parse().unwrap());
+            holding([Elevation { address, ..elevation(&bank(), 1) }])
+        };
+        assert_eq!(judge(&granted(Some("192.0.2.7")), &home, 0), None);
+        assert_eq!(judge(&granted(Some("::ffff:192.0.2.7")), &home, 0), None);
+        assert_eq!(judge(&granted(Some("192.0.3.7")), &home, 0), Some(Reason::Network));
+        assert_eq!(judge(&granted(None), &home, 0), Some(Reason::Network));
+    }
+
+    #[test]
     fn elevation_is_spent_once_and_not_brought_back_by_a_repeated_grant() {
         let requirement = bank().single_use();
         let mut held = holding([elevation(&requirement, 1)]);

@@ -156,6 +156,23 @@ async fn who_waits_for_a_flow_that_is_revoked_is_told_that_there_is_none() {
     }
 }
 
+/// T05: nor does who planted the id that a session gets wait on under it.
+#[tokio::test(start_paused = true)]
+async fn who_planted_a_session_is_refused_at_once_when_it_is_rebound_to() {
+    let world = World::new(ScriptedAuthority::passwordless());
+    let mallory = Identity::new("mallory", "the same session under another id");
+    world.request(&mallory, bank()).await.flow();
+    world.clock.advance(Duration::from_secs(1));
+    world.authority.hold();
+    let before = tokio::time::Instant::now();
+    let held = world.request_with(&mallory, bank(), &[("prefer", "wait=60")]);
+    let (refused, ()) = tokio::join!(held, revoke_once_asked(&world, Revocation::Rebinding));
+    let (problem, said) = refused.refused();
+    assert_eq!(problem, Problem::StepUpRequired(Reason::Missing));
+    assert_eq!(said.json().get("flow"), None);
+    assert!(before.elapsed() < Duration::from_secs(3));
+}
+
 /// Who waits in another session or as another user waits on.
 #[tokio::test(start_paused = true)]
 async fn a_revocation_leaves_others_waiting() {

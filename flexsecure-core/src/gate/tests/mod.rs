@@ -6,6 +6,8 @@ mod builder;
 mod cedar;
 mod client;
 #[cfg(feature = "test-util")]
+mod decisions;
+#[cfg(feature = "test-util")]
 mod endpoints;
 #[cfg(feature = "test-util")]
 mod ends;
@@ -14,9 +16,13 @@ mod lifecycle;
 #[cfg(feature = "test-util")]
 mod limits;
 #[cfg(feature = "test-util")]
+mod networks;
+#[cfg(feature = "test-util")]
 mod outages;
 #[cfg(feature = "test-util")]
 mod policies;
+#[cfg(feature = "test-util")]
+mod proofs;
 #[cfg(feature = "test-util")]
 mod remote;
 #[cfg(feature = "test-util")]

@@ -27,6 +27,46 @@ async fn an_authority_that_is_down_is_a_503_and_spared() {
     assert_eq!(world.authority.messages(), 1);
 }
 
+/// F23: what is held is still good, but nothing is let through that could not be used up.
+#[tokio::test]
+async fn a_store_that_takes_no_writes_lets_only_lasting_proofs_through() {
+    let store = RemoteStore::default();
+    let is_read_only = Arc::clone(&store.is_read_only);
+    let world = World::with(ScriptedAuthority::pin(PIN), |builder| builder.store(store));
+    let typed = format!("{{\"pin\":\"{PIN}\"}}");
+    let once = || bank().single_use();
+    for requirement in [bank(), once()] {
+        let flow = world.request(&alice(), requirement).await.flow();
+        let answer = world.endpoint(&alice(), &format!("POST {flow}/pin"), &typed).await;
+        assert_eq!(answer.status(), 200);
+    }
+    is_read_only.store(true, Ordering::SeqCst);
+    assert!(world.request(&alice(), bank()).await.has_passed());
+    for requirement in [once(), crate::Requirement::system("vault")] {
+        let (problem, said) = world.request(&alice(), requirement).await.refused();
+        assert_eq!((problem, said.status()), (Problem::StoreUnavailable, 503));
+    }
+    assert_eq!(world.authority.starts(), 2);
+    is_read_only.store(false, Ordering::SeqCst);
+    assert!(world.request(&alice(), once()).await.has_passed());
+    assert!(!world.request(&alice(), once()).await.has_passed());
+}
+
+/// F20, T08: what cannot be counted is not sent.
+#[tokio::test]
+async fn a_start_that_cannot_be_counted_is_not_sent() {
+    let store = RemoteStore::default();
+    let counts_nobody = Arc::clone(&store.counts_nobody);
+    let world = World::with(ScriptedAuthority::pin(PIN), |builder| builder.store(store));
+    counts_nobody.store(true, Ordering::SeqCst);
+    assert_eq!(world.request(&alice(), bank()).await.refused().1.status(), 503);
+    assert_eq!(world.authority.starts(), 0);
+    counts_nobody.store(false, Ordering::SeqCst);
+    world.clock.advance(Duration::from_secs(60));
+    world.request(&alice(), bank()).await.flow();
+    assert_eq!(world.authority.starts(), 1);
+}
+
 /// F02, F08: an outage neither authenticates nor ends a flow, and the approval is not lost.
 #[tokio::test]
 async fn an_outage_while_polling_loses_nothing() {

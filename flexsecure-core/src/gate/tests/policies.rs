@@ -146,6 +146,19 @@ fn no_age_is_too_small_to_repeat_a_request_in() {
     assert_eq!(asked.max_age(), Requirement::SHORTEST_MAX_AGE);
 }
 
+/// T29: nor is one so large that a proof of an hour ago would do.
+#[tokio::test]
+async fn no_age_is_too_large_to_ask_again_after_an_hour() {
+    let world = World::new(ScriptedAuthority::pin(PIN));
+    let ever = || bank().within(Duration::MAX);
+    assert_eq!(ever().max_age(), Duration::from_secs(3600));
+    assert!(with_pin(&world, ever()).await.has_passed());
+    world.clock.advance(Duration::from_millis(3_599_999));
+    assert!(world.request(&alice(), ever()).await.has_passed());
+    world.clock.advance(Duration::from_millis(1));
+    assert_eq!(world.request(&alice(), ever()).await.problem(), asks_for(Reason::Stale));
+}
+
 #[tokio::test]
 async fn rules_decide_per_request() {
     let world = World::new(ScriptedAuthority::pin(PIN));

@@ -8,11 +8,15 @@ use crate::store::{Admission, FlowRecord, Opened, StartTicket, StoreError, Swap}
 use crate::{Elevation, Elevations, MemoryStore, SessionKey, Store, Timestamp};
 
 /// A store like one on another machine: it knows nothing at once, others come in between, and it can
-/// be down. What it was told to do it does before it answers. Clones are the same store, for another node.
+/// be down, or take no writes. What it was told to do it does before it answers. Clones are the same
+/// store, for another node.
 #[derive(Clone, Debug, Default)]
 pub(super) struct RemoteStore {
     inner: Arc<MemoryStore>,
     pub(super) is_down: Arc<AtomicBool>,
+    pub(super) is_read_only: Arc<AtomicBool>,
+    /// Users cannot be counted, though all else goes on.
+    pub(super) counts_nobody: Arc<AtomicBool>,
 }
 
 impl RemoteStore {
@@ -21,6 +25,13 @@ impl RemoteStore {
             return Err(StoreError::Unavailable("switched off".into()));
         }
         Ok(&self.inner)
+    }
+
+    fn writable(&self) -> Result<&MemoryStore, StoreError> {
+        if self.is_read_only.load(Ordering::SeqCst) {
+            return Err(StoreError::Unavailable("read only".into()));
+        }
+        self.up()
     }
 }
 
@@ -33,7 +44,7 @@ impl Store for RemoteStore {
     }
 
     async fn open(&self, new: FlowRecord, now: Timestamp) -> Result<Opened, StoreError> {
-        self.up()?.open(new, now).await
+        self.writable()?.open(new, now).await
     }
 
     async fn flow(&self, it: &SessionKey, id: &FlowId) -> Result<Option<FlowRecord>, StoreError> {
@@ -52,7 +63,7 @@ impl Store for RemoteStore {
         grant: Option<Elevation>,
         now: Timestamp,
     ) -> Result<Swap, StoreError> {
-        let swap = self.up()?.swap(next, grant, now).await;
+        let swap = self.writable()?.swap(next, grant, now).await;
         tokio::task::yield_now().await;
         swap
     }
@@ -63,27 +74,30 @@ impl Store for RemoteStore {
         flow: &FlowId,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        self.up()?.consume(session, flow, now).await
+        self.writable()?.consume(session, flow, now).await
     }
 
     async fn admit_start(&self, it: &StartTicket, now: Timestamp) -> Result<Admission, StoreError> {
-        self.up()?.admit_start(it, now).await
+        if self.counts_nobody.load(Ordering::SeqCst) {
+            return Err(StoreError::Unavailable("no counters".into()));
+        }
+        self.writable()?.admit_start(it, now).await
     }
 
     async fn release_start(&self, ticket: &StartTicket) -> Result<(), StoreError> {
-        self.up()?.release_start(ticket).await
+        self.writable()?.release_start(ticket).await
     }
 
     async fn revoke_session(&self, session: &SessionKey) -> Result<(), StoreError> {
-        self.up()?.revoke_session(session).await
+        self.writable()?.revoke_session(session).await
     }
 
     async fn revoke_user(&self, auth_id: &str) -> Result<(), StoreError> {
-        self.up()?.revoke_user(auth_id).await
+        self.writable()?.revoke_user(auth_id).await
     }
 
     async fn revoke_before(&self, it: Option<&str>, before: Timestamp) -> Result<(), StoreError> {
-        self.up()?.revoke_before(it, before).await
+        self.writable()?.revoke_before(it, before).await
     }
 
     async fn rebind(
@@ -92,7 +106,7 @@ impl Store for RemoteStore {
         to: &SessionKey,
         auth_id: &str,
     ) -> Result<(), StoreError> {
-        self.up()?.rebind(from, to, auth_id).await
+        self.writable()?.rebind(from, to, auth_id).await
     }
 
     async fn refusals(&self, auth_id: &str, since: Timestamp) -> Result<u32, StoreError> {

@@ -86,6 +86,22 @@ async fn neither_another_site_nor_a_prefetch_starts_anything_but_the_button_does
     }
 }
 
+/// There is no message yet whose PIN it could be.
+#[tokio::test]
+async fn a_pin_without_a_started_flow_is_tried_nowhere() {
+    for silent in [None, Some(("sec-purpose", "prefetch"))] {
+        let world = World::new(ScriptedAuthority::pin(PIN));
+        if let Some(header) = silent {
+            world.request_with(&alice(), bank(), &[header]).await.flow();
+        }
+        let pin = [("flexsecure-pin", PIN)];
+        let (problem, said) = world.request_with(&alice(), bank(), &pin).await.refused();
+        assert_eq!(problem, Problem::StepUpRequired(Reason::Missing));
+        assert_eq!(said.json()["flow"]["attempts_left"], 5);
+        assert_eq!((world.authority.starts(), world.authority.checks()), (1, 0));
+    }
+}
+
 #[tokio::test]
 async fn a_repeat_of_what_was_just_done_starts_nothing() {
     let world = World::new(ScriptedAuthority::pin(PIN));
