@@ -146,18 +146,25 @@ pub async fn an_effect_under_way_arrives_after_a_rebinding<S: Store>(store: S) {
     }
 }
 
-/// A grant repeated after the move brings no spent elevation back.
+/// A grant repeated after the move brings no spent elevation back, nor one that has a successor.
 pub async fn a_rebound_flow_is_granted_once<S: Store>(store: S) {
     let subject = Subject::new(store, "a flow that was rebound brings no second elevation");
-    let (who, now) = (Someone::new(), present());
-    let after = who.in_another_session();
-    let approval = subject.elevate(&who, &bank().single_use(), now).await;
-    subject.holds(subject.consume(&who.session, &approval.record.id, now).await);
-    subject.rebind(&who, &after).await;
-    let again = approval.record.next(approval.record.flow.clone());
-    subject.same(subject.swap(&again, Some(&approval.elevation), now).await, Swap::Done);
-    let held = subject.held(&after.session).await;
-    subject.same(held.iter().map(Elevation::is_spent).collect(), vec![true]);
+    for has_successor in [false, true] {
+        let (who, now) = (Someone::new(), present());
+        let after = who.in_another_session();
+        let approval = subject.elevate(&who, &bank().single_use(), now).await;
+        subject.holds(subject.consume(&who.session, &approval.record.id, now).await);
+        subject.rebind(&who, &after).await;
+        if has_successor {
+            subject.elevate(&after, &bank().single_use(), now).await;
+        }
+        let before = subject.held(&after.session).await;
+        subject.same(before.iter().map(Elevation::is_spent).collect(), vec![!has_successor]);
+        let again = approval.record.next(approval.record.flow.clone());
+        let swap = subject.swap(&again, Some(&approval.elevation), now).await;
+        subject.same(swap, Swap::Done);
+        subject.same(subject.held(&after.session).await, before);
+    }
 }
 
 /// Whatever comes first, the approval is held under the new id, and never under both.
