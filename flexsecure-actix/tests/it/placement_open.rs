@@ -35,6 +35,24 @@ async fn behind_a_raw_prefix_another_spelling_is_open() {
     assert_eq!(vault.opened().abs_diff(before), 1);
 }
 
+/// T13: whatever else says no today, the gate is not there.
+#[actix_web::test]
+async fn a_route_that_refuses_by_itself_is_not_gated() {
+    for status in [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN] {
+        let forged = move || async move {
+            HttpResponse::build(status)
+                .insert_header(("www-authenticate", "FlexSecure"))
+                .content_type("application/problem+json")
+                .body("{\"type\":\"urn:flexsecure:problem:step-up-required\"}")
+        };
+        let gated = web::resource("/gated").wrap(step_up().require(bank())).to(HttpResponse::Ok);
+        let app = App::new().route("/forged", web::get().to(forged)).service(gated);
+        let report = ask(&init_service(app).await, &["GET /forged", "GET /gated"]).await;
+        assert_eq!(report.finding("GET /forged"), Some(Finding::Open), "{status}");
+        assert_eq!(report.finding("GET /gated"), Some(Finding::Gated));
+    }
+}
+
 #[actix_web::test]
 async fn with_normalize_path_inside_another_spelling_is_open_and_with_it_outside_none_is() {
     let vault = Vault::default();

@@ -98,7 +98,7 @@ async fn the_flow_endpoints_need_no_entry_and_an_elevation_goes_through() {
     assert_eq!(call(&app, alice("/admin/nothing")).await.status(), StatusCode::FORBIDDEN);
 }
 
-/// A default service under the prefix is not mistaken for the flow endpoints.
+/// Neither a default service nor a resource of the app's own is mistaken for the flow endpoints.
 #[actix_web::test]
 async fn without_its_scope_the_prefix_is_denied_like_everything_else() {
     let vault = Vault::default();
@@ -106,6 +106,12 @@ async fn without_its_scope_the_prefix_is_denied_like_everything_else() {
     let app = init_service(App::new().wrap(table).configure(routes(&vault))).await;
     let refused = call(&app, alice("/step-up/flows/1")).await;
     assert_eq!((refused.status(), vault.opened()), (StatusCode::FORBIDDEN, 0));
+    for own in ["/step-up/{tail:.*}", "/step-up/{tail}*", "/{tail:.*}"] {
+        let own = web::resource(own).to(vault.handler());
+        let app = App::new().wrap(step_up().table(self::table()).unwrap()).service(own);
+        let refused = call(&init_service(app).await, alice("/step-up/flows/1")).await;
+        assert_eq!((refused.status(), vault.opened()), (StatusCode::FORBIDDEN, 0));
+    }
 }
 
 #[actix_web::test]

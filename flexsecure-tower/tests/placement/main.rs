@@ -5,6 +5,8 @@
 #[cfg(test)]
 mod fallback;
 #[cfg(test)]
+mod foreign;
+#[cfg(test)]
 mod method;
 #[cfg(test)]
 mod outer;

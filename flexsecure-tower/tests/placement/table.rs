@@ -113,12 +113,15 @@ async fn the_flow_endpoints_need_no_entry_and_an_elevation_goes_through() {
     assert_eq!(send(&app, "GET", "/admin/nothing").await.status(), StatusCode::FORBIDDEN);
 }
 
-/// A fallback under the prefix is not mistaken for the flow endpoints.
+/// Neither a fallback nor a route of the app's own is mistaken for the flow endpoints.
 #[tokio::test]
 async fn without_its_routes_the_prefix_is_denied_like_everything_else() {
     let vault = Vault::default();
     let app = routes(&vault).layer(step_up().table(table()).unwrap());
     assert_eq!(send(&app, "GET", "/step-up/flows/1").await.status(), StatusCode::FORBIDDEN);
+    let own = routes(&vault).route("/step-up/{*rest}", any(vault.secret()));
+    let own = own.layer(step_up().table(table()).unwrap());
+    assert_eq!(send(&own, "GET", "/step-up/flows/1").await.status(), StatusCode::FORBIDDEN);
     assert_eq!(vault.opened(), 0);
 }
 
