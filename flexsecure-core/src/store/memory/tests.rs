@@ -1,3 +1,4 @@
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use super::*;
@@ -133,6 +134,84 @@ async fn a_grant_repeated_after_its_successor_brings_nothing_back() {
     let again = first.next(first.flow.clone());
     assert_eq!(store.swap(again, Some(grant), NOW).await.unwrap(), Swap::Done);
     assert_eq!(store.elevations(&session).await.unwrap().unwrap().list(), [successor]);
+}
+
+/// T04: what goes from one session to another while all are looked through is not spared.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_revocation_misses_nothing_that_moves_meanwhile() {
+    let store = Arc::new(MemoryStore::new());
+    // Many, so that it takes a while.
+    for number in 0..10_000 {
+        elevate(&store, &format!("session {number}"), NOW).await;
+    }
+    for round in 0..40 {
+        let (flow, _) = elevate(&store, "mover", NOW).await;
+        let mover = Mover::start(&store).await;
+        if round % 2 == 0 {
+            store.revoke_user("mover").await.unwrap();
+        } else {
+            let later = NOW.after(Duration::from_millis(1));
+            store.revoke_before(Some("mover"), later).await.unwrap();
+        }
+        let session = mover.stop().await;
+        assert_eq!(store.elevations(&session).await.unwrap(), None, "round {round}");
+        assert_eq!(store.reload(&flow).await.unwrap(), None, "round {round}");
+    }
+}
+
+/// An answer of the authority finds its flow, however often that moves.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_flow_is_found_while_it_moves() {
+    let store = Arc::new(MemoryStore::new());
+    let (flow, _) = elevate(&store, "mover", NOW).await;
+    let mover = Mover::start(&store).await;
+    for _ in 0..2000 {
+        assert!(store.reload(&flow).await.unwrap().is_some());
+    }
+    mover.stop().await;
+}
+
+/// Rebinds the session of the user `mover`, again and again.
+struct Mover {
+    is_over: Arc<AtomicBool>,
+    moving: tokio::task::JoinHandle<SessionKey>,
+}
+
+impl Mover {
+    /// Once this is done, it is on the move.
+    async fn start(store: &Arc<MemoryStore>) -> Self {
+        let (is_over, moves) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+        let moving = tokio::spawn({
+            let (store, is_over, moves) = (store.clone(), is_over.clone(), moves.clone());
+            async move {
+                let mut session = SessionKey::of("mover");
+                while !is_over.load(Ordering::SeqCst) {
+                    let number = moves.fetch_add(1, Ordering::SeqCst);
+                    let next = SessionKey::of(&number.to_string());
+                    store.rebind(&session, &next, "mover").await.unwrap();
+                    session = next;
+                }
+                session
+            }
+        });
+        while moves.load(Ordering::SeqCst) < 2 {
+            tokio::task::yield_now().await;
+        }
+        Self { is_over, moving }
+    }
+
+    /// The session that it came to.
+    async fn stop(mut self) -> SessionKey {
+        self.is_over.store(true, Ordering::SeqCst);
+        (&mut self.moving).await.unwrap()
+    }
+}
+
+impl Drop for Mover {
+    /// A test that fails ends.
+    fn drop(&mut self) {
+        self.is_over.store(true, Ordering::SeqCst);
+    }
 }
 
 #[tokio::test]
