@@ -1,3 +1,4 @@
+use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
 
@@ -40,6 +41,33 @@ impl FromStr for Decimal {
 
     fn from_str(text: &str) -> Result<Self, NotADecimal> {
         canonical(text).map(|text| Self(text.into())).ok_or(NotADecimal)
+    }
+}
+
+impl Ord for Decimal {
+    /// By value: of two wholes without leading zeros the longer one is greater, and fractions compare
+    /// digit by digit.
+    fn cmp(&self, other: &Self) -> Ordering {
+        let parts = |decimal: &'_ Self| {
+            let (sign, digits) = match decimal.0.strip_prefix('-') {
+                Some(digits) => (-1_i8, digits.to_owned()),
+                None => (1, decimal.0.to_string()),
+            };
+            let (whole, fraction) = match digits.split_once('.') {
+                Some((whole, fraction)) => (whole.to_owned(), fraction.to_owned()),
+                None => (digits, String::new()),
+            };
+            (sign, (whole.len(), whole, fraction))
+        };
+        let ((sign, ours), (other_sign, theirs)) = (parts(self), parts(other));
+        let by_digits = ours.cmp(&theirs);
+        sign.cmp(&other_sign).then(if sign < 0 { by_digits.reverse() } else { by_digits })
+    }
+}
+
+impl PartialOrd for Decimal {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
 }
 

@@ -265,4 +265,37 @@ fn a_form_has_each_selected_field_once() {
     assert_eq!(form::value("to=%ff", "to"), Err(NoValue::NotText));
 }
 
+#[test]
+fn numbers_are_in_the_order_of_their_values() {
+    let order = [
+        "-1e9",
+        "-100.01",
+        "-100",
+        "-99.999",
+        "-9",
+        "-0.5",
+        "-0.05",
+        "0",
+        "0.0005",
+        "0.05",
+        "0.5",
+        "0.51",
+        "1",
+        "9",
+        "9.99",
+        "10",
+        "99.999999999",
+        "100",
+        "100.01",
+        "1e9",
+    ];
+    let order = order.map(|text| text.parse::<Decimal>().unwrap());
+    assert!(order.is_sorted());
+    for (index, one) in order.iter().enumerate() {
+        for (other_index, other) in order.iter().enumerate() {
+            assert_eq!(one.cmp(other), index.cmp(&other_index), "{one} {other}");
+        }
+    }
+}
+
 const VECTORS: &str = include_str!("vectors.txt");

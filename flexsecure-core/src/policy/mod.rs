@@ -10,7 +10,7 @@
 //! | `rules` | a floor, and rules that raise or relax it |
 //! | `later` | policies that have to ask somebody |
 //! | `facts` | what a policy may know |
-//! | `batteries`, `hours` | conditions and rules that many apps need |
+//! | `batteries`, `limit`, `hours` | conditions and rules that many apps need |
 //! | `annotate` | a policy that is watched before it is enforced |
 //! | `network` | addresses, networks and the proxies that forward for others |
 //! | `operation` | requirements bound to what a request is about to do |
@@ -28,6 +28,7 @@ mod facts;
 #[cfg(feature = "hours")]
 mod hours;
 mod later;
+mod limit;
 mod network;
 mod note;
 mod operation;
@@ -44,6 +45,7 @@ pub use self::facts::{Facts, OwnedFacts};
 #[cfg(feature = "hours")]
 pub use self::hours::{Hours, HoursError};
 pub use self::later::{Asynchronous, Later, Undecided, asynchronous};
+pub use self::limit::{Above, Field, above};
 pub use self::network::{Network, Networks, NotANetwork};
 pub use self::note::{Finding, Verb};
 pub use self::operation::{
