@@ -1,15 +1,14 @@
 //! The slow path: a request that holds no proof that does.
 
 use std::net::IpAddr;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
-
-use tokio::time::{Instant, Sleep};
 
 use super::client::{Client, until};
 use super::engine::{Engine, LOG, StepError};
 use super::errands::{PinOutcome, Started, expected_method};
+use super::holds::Deadline;
 use super::pursuit::{Again, Settled, settle};
 use crate::audit::Kind;
 use crate::authority::CheckReply;
@@ -168,30 +167,6 @@ impl Engine {
             Ok(Settled::Refused(defect)) => Err(Details::defect(defect)),
             Err(_) => Err(Details::of(Problem::PolicyUnavailable)),
         }
-    }
-
-    /// Keeps the request until its flow is over, for no longer than its client wants; the time it
-    /// was ready to wait, if it was kept at all. With too many kept already it is not, be they
-    /// everybody's or this user's.
-    async fn hold(
-        self: &Arc<Self>,
-        record: FlowRecord,
-        deadline: &Deadline,
-    ) -> Result<(FlowRecord, Option<Duration>), Details> {
-        let has_begun = !matches!(record.flow, Flow::Idle(_)) || record.flow.is_starting();
-        let Some(end) = deadline.end.filter(|_| has_begun) else {
-            return Ok((record, None));
-        };
-        let longest = Some(deadline.longest);
-        if record.flow.is_over() {
-            return Ok((record, longest));
-        }
-        let Some(_place) = self.holds.take(&record.binding.auth_id) else {
-            return Ok((self.inquire(record).await?, None));
-        };
-        let patience = pin!(tokio::time::sleep_until(end));
-        let record = self.wait_while(record, patience, |_| true).await?;
-        Ok((record, longest))
     }
 
     /// The elevation that does, used up if it is good for one request; or what is lacking of the
@@ -402,29 +377,6 @@ impl Engine {
         };
         Ok(self.at_present(stored).await)
     }
-
-    /// The record once `is_old_news` does not hold of it any more, or as it stands when `patience`
-    /// ends or the gate closes.
-    pub(super) async fn wait_while(
-        self: &Arc<Self>,
-        record: FlowRecord,
-        mut patience: Pin<&mut Sleep>,
-        is_old_news: impl Fn(&FlowRecord) -> bool + Send,
-    ) -> Result<FlowRecord, Details> {
-        let mut news = self.hub.subscribe(&record);
-        loop {
-            let record = self.refresh(record.clone()).await?;
-            if record.flow.is_over() || !is_old_news(&record) {
-                return Ok(record);
-            }
-            self.tend(&record);
-            tokio::select! {
-                () = news.changed() => {}
-                () = &mut patience => return self.refresh(record).await,
-                () = self.closed() => return Ok(record),
-            }
-        }
-    }
 }
 
 /// Whether the user's method is none that `requirement` accepts, as the authority says.
@@ -440,20 +392,6 @@ const fn for_ever(reason: Reason) -> Reason {
         Reason::NoMethod
     } else {
         reason
-    }
-}
-
-/// Until when a request can be kept.
-#[derive(Debug)]
-struct Deadline {
-    longest: Duration,
-    end: Option<Instant>,
-}
-
-impl Deadline {
-    fn after(longest: Duration) -> Self {
-        let end = (!longest.is_zero()).then(|| Instant::now().checked_add(longest)).flatten();
-        Self { longest, end }
     }
 }
 

@@ -1,5 +1,14 @@
 use std::collections::HashMap;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::{Instant, Sleep};
+
+use super::engine::Engine;
+use crate::flow::Flow;
+use crate::refusal::Details;
+use crate::store::FlowRecord;
 
 /// Places for requests that are held: so many on this node, and so many of them for one user, so
 /// that nobody takes them all.
@@ -54,6 +63,69 @@ impl Drop for Place<'_> {
                 taken.by_user.remove(&self.auth_id);
             }
         }
+    }
+}
+
+impl Engine {
+    /// Keeps the request until its flow is over, for no longer than its client wants; the time it
+    /// was ready to wait, if it was kept at all. With too many kept already it is not, be they
+    /// everybody's or this user's.
+    pub(super) async fn hold(
+        self: &Arc<Self>,
+        record: FlowRecord,
+        deadline: &Deadline,
+    ) -> Result<(FlowRecord, Option<Duration>), Details> {
+        let has_begun = !matches!(record.flow, Flow::Idle(_)) || record.flow.is_starting();
+        let Some(end) = deadline.end.filter(|_| has_begun) else {
+            return Ok((record, None));
+        };
+        let longest = Some(deadline.longest);
+        if record.flow.is_over() {
+            return Ok((record, longest));
+        }
+        let Some(_place) = self.holds.take(&record.binding.auth_id) else {
+            return Ok((self.inquire(record).await?, None));
+        };
+        let patience = pin!(tokio::time::sleep_until(end));
+        let record = self.wait_while(record, patience, |_| true).await?;
+        Ok((record, longest))
+    }
+
+    /// The record once `is_old_news` does not hold of it any more, or as it stands when `patience`
+    /// ends or the gate closes.
+    pub(super) async fn wait_while(
+        self: &Arc<Self>,
+        record: FlowRecord,
+        mut patience: Pin<&mut Sleep>,
+        is_old_news: impl Fn(&FlowRecord) -> bool + Send,
+    ) -> Result<FlowRecord, Details> {
+        let mut news = self.hub.subscribe(&record);
+        loop {
+            let record = self.refresh(record.clone()).await?;
+            if record.flow.is_over() || !is_old_news(&record) {
+                return Ok(record);
+            }
+            self.tend(&record);
+            tokio::select! {
+                () = news.changed() => {}
+                () = &mut patience => return self.refresh(record).await,
+                () = self.closed() => return Ok(record),
+            }
+        }
+    }
+}
+
+/// Until when a request can be kept.
+#[derive(Debug)]
+pub(super) struct Deadline {
+    longest: Duration,
+    end: Option<Instant>,
+}
+
+impl Deadline {
+    pub(super) fn after(longest: Duration) -> Self {
+        let end = (!longest.is_zero()).then(|| Instant::now().checked_add(longest)).flatten();
+        Self { longest, end }
     }
 }
 

@@ -12,7 +12,7 @@
 //! | `errands` | calls to the authority, each in a task of its own |
 //! | `engine` | read, step, swap |
 //! | `hub` | who waits for which flow on this node |
-//! | `holds` | how many requests are held |
+//! | `holds` | requests that wait, and how many may |
 //! | `lifecycle` | sessions that end or get another id |
 //! | `client` | what the gate reads from a request |
 //! | `builder` | how a gate is put together |
