@@ -36,6 +36,9 @@ counted! {
         pseudo::no_pseudo_header_leads_around_the_gate
         smuggling::what_a_refused_request_carries_is_never_run
         smuggling::a_body_that_is_never_sent_is_not_waited_for
+        operation::a_proof_is_for_what_the_request_is_about_to_do
+        operation::a_body_that_can_be_read_in_two_ways_is_refused
+        operation::an_approved_order_runs_once_of_sixty_four
         replay::one_field_changed_and_the_proof_does_not_do
         replay::one_proof_of_two_does_not_do
         replay::a_flow_does_not_exist_for_another_caller
@@ -50,6 +53,9 @@ counted! {
         pseudo::no_pseudo_header_leads_around_the_gate
         smuggling::what_a_refused_request_carries_is_never_run
         smuggling::a_body_that_is_never_sent_is_not_waited_for
+        operation::a_proof_is_for_what_the_request_is_about_to_do
+        operation::a_body_that_can_be_read_in_two_ways_is_refused
+        operation::an_approved_order_runs_once_of_sixty_four
         replay::one_field_changed_and_the_proof_does_not_do
         replay::one_proof_of_two_does_not_do
         replay::a_flow_does_not_exist_for_another_caller

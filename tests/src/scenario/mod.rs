@@ -16,6 +16,7 @@ pub mod holding;
 pub mod lifecycle;
 pub mod link;
 pub mod matrix;
+pub mod operation;
 pub mod outage;
 pub mod pin;
 pub mod pin_header;

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use flexsecure_core::policy::{Decision, Facts, Policy, Rules, all_of};
+use flexsecure_core::policy::{Decision, Facts, OperationTemplate, Policy, Rules, all_of};
 use flexsecure_core::{Operation, Requirement};
 
 /// What a door takes.
@@ -21,6 +21,14 @@ impl Policy for Lock {
     fn fixed(&self) -> Option<&Requirement> {
         self.0.fixed()
     }
+}
+
+/// What an order from an account takes: a proof for just this one.
+#[expect(clippy::expect_used, reason = "a text that names other fields than it binds is a slip")]
+pub(crate) fn order() -> impl Policy {
+    let order = OperationTemplate::text("Transfer {amount} EUR from {account} to {to}");
+    let order = order.path(["account"]).fields(["amount", "to"]).build();
+    bank().single_use().operation_from(order.expect("a text of its fields"))
 }
 
 /// The doors below `/doors/`, by name.

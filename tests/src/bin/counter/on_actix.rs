@@ -6,7 +6,7 @@ use actix_web::http::header::AUTHORIZATION;
 use actix_web::middleware::{Next, from_fn};
 use actix_web::web::{self, Bytes, PayloadConfig, ServiceConfig};
 use actix_web::{App, Error, HttpMessage, HttpServer, Resource, rt};
-use flexsecure_actix::StepUp;
+use flexsecure_actix::{ReadingMiddleware, StepUp};
 use flexsecure_conformance::counts::Counts;
 use flexsecure_examples::startup::{DRAIN_LIMIT, StartError};
 
@@ -15,13 +15,14 @@ use crate::doors::{self, bank};
 pub(crate) async fn run(is_outer: bool) -> Result<(), StartError> {
     let (node, listener, counts) = crate::start().await?;
     let step_up = StepUp::new(node.gate().clone());
+    let orders = step_up.require_reading(doors::order());
     let server = HttpServer::new(move || {
         let configure = |config: &mut ServiceConfig| {
             config.app_data(PayloadConfig::new(usize::MAX)).service(step_up.scope());
             if is_outer {
                 outer(config, &step_up, &counts)
             } else {
-                each(config, &step_up, &counts)
+                each(config, &step_up, &counts, &orders)
             }
         };
         App::new().wrap(from_fn(identify)).configure(configure)
@@ -44,7 +45,7 @@ pub(crate) async fn run(is_outer: bool) -> Result<(), StartError> {
 }
 
 /// A middleware on every resource, on single routes, and on a scope.
-fn each(config: &mut ServiceConfig, step_up: &StepUp, counts: &Counts) {
+fn each(config: &mut ServiceConfig, step_up: &StepUp, counts: &Counts, orders: &ReadingMiddleware) {
     let gate = step_up.require(bank());
     let mut doors = web::scope("/doors");
     for (name, lock) in doors::all() {
@@ -64,7 +65,8 @@ fn each(config: &mut ServiceConfig, step_up: &StepUp, counts: &Counts) {
         .route("/open", web::to(counted(counts, "open")))
         .service(web::resource("/reads").route(reads))
         .service(web::resource("/writes").route(writes))
-        .service(upload(counts).wrap(gate))
+        .service(read(counts, "/upload", "upload").wrap(gate))
+        .service(read(counts, "/orders/{account}", "orders").wrap(orders.clone()))
         .service(doors)
         .service(nested);
 }
@@ -75,7 +77,7 @@ fn outer(config: &mut ServiceConfig, step_up: &StepUp, counts: &Counts) {
         .route("/doors/{name}", web::to(counted(counts, "bank")))
         .route("/reads", web::get().to(counted(counts, "reads")))
         .route("/writes", web::post().to(counted(counts, "writes")))
-        .service(upload(counts))
+        .service(read(counts, "/upload", "upload"))
         .default_service(web::to(counted(counts, "rest")))
         .wrap(step_up.require(bank()));
     config.service(all);
@@ -94,10 +96,10 @@ fn counted(
 }
 
 /// A handler that reads all of the body.
-fn upload(counts: &Counts) -> Resource {
+fn read(counts: &Counts, path: &str, name: &'static str) -> Resource {
     let counts = counts.clone();
-    web::resource("/upload").to(move |body: Bytes| {
-        counts.add("upload", 1);
+    web::resource(path).to(move |body: Bytes| {
+        counts.add(name, 1);
         counts.add("bytes", body.len());
         ready("in")
     })

@@ -9,7 +9,7 @@ use axum::routing::{MethodRouter, any, get, post};
 use flexsecure_conformance::counts::Counts;
 use flexsecure_core::policy::{Decision, Facts};
 use flexsecure_examples::startup::{Node, StartError};
-use flexsecure_tower::StepUp;
+use flexsecure_tower::{ReadingLayer, StepUp};
 use tokio::net::TcpListener;
 
 use crate::doors::{self, bank};
@@ -18,12 +18,13 @@ pub(crate) async fn run(is_outer: bool) -> Result<(), StartError> {
     let (node, listener, counts) = crate::start().await?;
     let listener = TcpListener::from_std(listener).map_err(StartError::Io)?;
     let step_up = StepUp::new(node.gate().clone());
-    let app = if is_outer { outer(&step_up, &counts) } else { each(&step_up, &counts) };
+    let orders = step_up.require_reading(doors::order());
+    let app = if is_outer { outer(&step_up, &counts) } else { each(&step_up, &counts, orders) };
     serve(node, listener, app.merge(step_up.routes()).layer(from_fn(identify))).await
 }
 
 /// A layer on every route, on a router that is nested, and one with a table.
-fn each(step_up: &StepUp, counts: &Counts) -> Router {
+fn each(step_up: &StepUp, counts: &Counts, orders: ReadingLayer) -> Router {
     let gate = step_up.require(bank());
     let mut doors = Router::new();
     for (name, lock) in doors::all() {
@@ -46,6 +47,7 @@ fn each(step_up: &StepUp, counts: &Counts) -> Router {
         .route("/reads", get(counted(counts, "reads")).layer(gate.clone()))
         .route("/writes", post(counted(counts, "writes")).layer(gate.clone()))
         .route("/upload", upload(counts).layer(gate.clone()))
+        .route("/orders/{account}", read(counts, "orders").layer(orders))
         .nest("/doors", doors)
         .nest("/nested", nested)
         // The one path below that `nest` leaves out.
@@ -89,13 +91,16 @@ fn counted(
 
 /// A handler that reads all of the body.
 fn upload(counts: &Counts) -> MethodRouter {
+    read(counts, "upload").layer(DefaultBodyLimit::disable())
+}
+
+fn read(counts: &Counts, name: &'static str) -> MethodRouter {
     let counts = counts.clone();
-    let upload = async move |body: Bytes| {
-        counts.add("upload", 1);
+    any(async move |body: Bytes| {
+        counts.add(name, 1);
         counts.add("bytes", body.len());
         "in"
-    };
-    any(upload).layer(DefaultBodyLimit::disable())
+    })
 }
 
 async fn identify(mut request: Request, next: Next) -> Response {
