@@ -89,7 +89,8 @@ async fn peek_allocates_nothing() {
     let store = MemoryStore::new();
     elevate(&store, 1, &Requirement::system("bank")).await;
     let (holder, stranger) = (SessionKey::of("session 1"), SessionKey::of("session 2"));
-    let is_held = |session| matches!(store.peek(session), Peek::Known(Some(_)));
+    let user = user(1);
+    let is_held = |session| matches!(store.peek(session, &user), Peek::Known(Some(_)));
     // The first time a thread reads, it is registered as a reader.
     assert!(is_held(&holder));
     let region = Region::new(ALLOCATOR);
@@ -108,6 +109,7 @@ async fn a_million_starts_stay_within_the_bound() {
     let store = MemoryStore::new();
     elevate(&store, MemoryStore::FLOWS, &Requirement::system("bank")).await;
     let holder = SessionKey::of(&format!("session {}", MemoryStore::FLOWS));
+    let user = user(MemoryStore::FLOWS);
     let (mut opened, mut full) = (0_usize, 0_usize);
     for number in 0..1_000_000 {
         match store.open(flow_in(number % 10_000, number), NOW).await {
@@ -120,7 +122,7 @@ async fn a_million_starts_stay_within_the_bound() {
             other => panic!("each is another operation: {other:?}"),
         }
         if number % 1000 == 0 {
-            assert!(matches!(store.peek(&holder), Peek::Known(Some(_))));
+            assert!(matches!(store.peek(&holder, &user), Peek::Known(Some(_))));
         }
     }
     let bytes = kept(&region);
@@ -132,7 +134,7 @@ async fn a_million_starts_stay_within_the_bound() {
     let later = NOW.after(Duration::from_secs(600));
     let served = FlowRecord { flow: Flow::open(later, Method::Pin), ..flow(1_000_000) };
     assert!(matches!(store.open(served, later).await, Ok(Opened::New(_))));
-    assert!(matches!(store.peek(&holder), Peek::Known(Some(_))));
+    assert!(matches!(store.peek(&holder, &user), Peek::Known(Some(_))));
 }
 
 async fn start_a_flow(store: &MemoryStore, number: usize) {
@@ -170,6 +172,10 @@ async fn write_everywhere(store: &MemoryStore, now: Timestamp) {
     }
 }
 
+fn user(session: usize) -> String {
+    format!("user.{session:010}@example.com")
+}
+
 fn flow(number: usize) -> FlowRecord {
     flow_in(number, number)
 }
@@ -179,7 +185,7 @@ fn flow_in(session: usize, number: usize) -> FlowRecord {
     let needs = Requirement::system("bank")
         .single_use()
         .operation(Operation::new(&format!("Transfer {number:010}.00 EUR to bob")));
-    let auth_id = format!("user.{session:010}@example.com").as_str().into();
+    let auth_id = user(session).as_str().into();
     let session = SessionKey::of(&format!("session {session}"));
     let mut binding = Binding::new(session, auth_id, needs.scope().clone());
     binding.return_to = Some(format!("/accounts/{number:010}/transfers?page=2").into());

@@ -178,7 +178,11 @@ impl Engine {
         proofs: &Proofs,
         number: usize,
     ) -> Result<Result<Elevated, (Requirement, Reason)>, Details> {
-        let held = self.store.elevations(identity.session()).await.map_err(store_unavailable)?;
+        let held = self
+            .store
+            .elevations(identity.session(), identity.auth_id())
+            .await
+            .map_err(store_unavailable)?;
         let now = self.now();
         let found = match proofs.judge(held.as_deref(), identity.auth_id(), now, number) {
             Ok(found) => found,
@@ -191,7 +195,8 @@ impl Engine {
         for &(index, requirement) in &found {
             if requirement.scope().single_use() {
                 let flow = *Elevated::new(Arc::clone(held), index).flow();
-                let spent = self.store.consume(identity.session(), &flow, now).await;
+                let spent =
+                    self.store.consume(identity.session(), identity.auth_id(), &flow, now).await;
                 if !spent.map_err(store_unavailable)? {
                     return Ok(Err((requirement.clone(), Reason::Spent)));
                 }
@@ -370,7 +375,8 @@ impl Engine {
         self: &Arc<Self>,
         record: FlowRecord,
     ) -> Result<FlowRecord, Details> {
-        let stored = self.store.flow(&record.binding.session, &record.id).await;
+        let stored =
+            self.store.flow(&record.binding.session, &record.binding.auth_id, &record.id).await;
         let stored = stored.map_err(store_unavailable)?;
         let Some(stored) = stored else {
             return Err(Details::of(Problem::FlowNotFound));

@@ -159,9 +159,12 @@ impl GateBuilder {
             None => None,
         };
         let proxies = Networks::parse(self.proxies.iter().map(|network| &**network))?;
+        let store = self.store.unwrap_or_else(|| Box::new(MemoryStore::default()));
+        let hub = Hub::default();
+        store.listen(hub.listener());
         Ok(Gate(Arc::new(Engine {
             authority: self.authority,
-            store: self.store.unwrap_or_else(|| Box::new(MemoryStore::default())),
+            store,
             clock: self.clock,
             prefix: self.prefix.into(),
             trusted: TrustedOrigins(self.trusted),
@@ -169,7 +172,7 @@ impl GateBuilder {
             default_method: self.default_method,
             bearer,
             audit: self.audit,
-            hub: Hub::default(),
+            hub,
             closing: watch::Sender::new(false),
             holds: Holds::default(),
             misconfigured_until: AtomicU64::new(0),

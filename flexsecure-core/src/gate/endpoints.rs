@@ -181,10 +181,9 @@ impl Engine {
         let Some(identity) = identity else {
             return Err(Details::of(Problem::FlowNotFound));
         };
-        let stored = self.store.flow(identity.session(), id).await.map_err(store_unavailable)?;
-        let record = stored
-            .filter(|record| *record.binding.auth_id == *identity.auth_id())
-            .ok_or_else(|| Details::of(Problem::FlowNotFound))?;
+        let stored = self.store.flow(identity.session(), identity.auth_id(), id).await;
+        let record =
+            stored.map_err(store_unavailable)?.ok_or_else(|| Details::of(Problem::FlowNotFound))?;
         Ok(self.at_present(record).await)
     }
 

@@ -134,7 +134,7 @@ impl Gate {
     }
 
     async fn held(&self, identity: &Identity) -> Result<Option<Arc<Elevations>>, Problem> {
-        let held = self.0.store.elevations(identity.session()).await;
+        let held = self.0.store.elevations(identity.session(), identity.auth_id()).await;
         held.map_err(|error| {
             store_unavailable(error);
             Problem::StoreUnavailable

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 
 use crate::flow::FlowId;
-use crate::store::{Binding, FlowRecord};
+use crate::store::{Binding, FlowRecord, News};
 
 /// Who waits on this node for which flow, and whether a task here polls for them.
 #[derive(Clone, Debug, Default)]
@@ -49,6 +49,15 @@ impl Hub {
                 watched.news.send_replace(());
             }
         }
+    }
+
+    /// Passes on what happened on other nodes.
+    pub(super) fn listener(&self) -> Box<dyn Fn(News) + Send + Sync> {
+        let hub = self.clone();
+        Box::new(move |news| match news {
+            News::Flow(flow) => hub.announce(flow),
+            News::Anything => hub.announce_to(|_| true),
+        })
     }
 
     /// News for the one task that tends `flow`, if nobody does yet and somebody waits.

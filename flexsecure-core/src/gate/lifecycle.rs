@@ -9,8 +9,8 @@ use crate::{Identity, SessionKey, Timestamp};
 impl Gate {
     /// Forgets what the session named `session_id` holds, flows included: call it at logout.
     ///
-    /// Requests that wait on this node for one of those flows are refused at once, those on other
-    /// nodes when they next look: after the flow's interval, or when their time is over.
+    /// Requests that wait for one of those flows are refused at once; those on other nodes as soon as
+    /// their [store tells](crate::Store::listen) of it.
     ///
     /// # Errors
     ///

@@ -316,7 +316,8 @@ impl Gate {
         if requirement.scope().single_use() {
             return None;
         }
-        let Peek::Known(Some(held)) = self.0.store.peek(identity.session()) else {
+        let Peek::Known(Some(held)) = self.0.store.peek(identity.session(), identity.auth_id())
+        else {
             return None;
         };
         let index = held.judge(identity.auth_id(), requirement, self.0.now()).ok()?;
@@ -324,7 +325,8 @@ impl Gate {
     }
 
     fn hit_all(&self, identity: &Identity, proofs: &Proofs) -> Option<Elevated> {
-        let Peek::Known(Some(held)) = self.0.store.peek(identity.session()) else {
+        let Peek::Known(Some(held)) = self.0.store.peek(identity.session(), identity.auth_id())
+        else {
             return None;
         };
         let found = proofs.judge(Some(&held), identity.auth_id(), self.0.now(), 0).ok()?;
@@ -347,7 +349,7 @@ impl Gate {
         proofs: impl Into<Proofs>,
     ) -> Result<Option<Reason>, Refusal> {
         let proofs = proofs.into();
-        let held = self.0.store.elevations(identity.session()).await;
+        let held = self.0.store.elevations(identity.session(), identity.auth_id()).await;
         let held = held.map_err(|error| store_unavailable(error).refuse(Format::Json))?;
         let judged = proofs.judge(held.as_deref(), identity.auth_id(), self.0.now(), 0);
         Ok(judged.err().map(|lacking| lacking.map_or(Reason::Missing, |it| it.reason)))

@@ -155,7 +155,7 @@ impl<'a> Facts<'a> {
     #[must_use]
     pub fn peek(&self) -> Peek {
         let Some(engine) = self.engine else { return Peek::Known(None) };
-        engine.store.peek(self.identity.session())
+        engine.store.peek(self.identity.session(), self.identity.auth_id())
     }
 
     /// The same facts, to be kept over an await.
@@ -233,7 +233,7 @@ impl OwnedFacts {
     /// [`StoreError`] if the store fails.
     pub async fn elevations(&self) -> Result<Option<Arc<Elevations>>, StoreError> {
         let Some(engine) = &self.0.engine else { return Ok(None) };
-        engine.store.elevations(self.0.identity.session()).await
+        engine.store.elevations(self.0.identity.session(), self.0.identity.auth_id()).await
     }
 
     /// How many flows of the user were declined, refused or ended by too many wrong PINs in the time

@@ -24,26 +24,41 @@ pub use self::memory::MemoryStore;
 
 /// Flows and elevations, shared by all nodes.
 ///
-/// Times are given by the caller; a store that keeps its own uses them only to forget.
+/// Times are given by the caller; a store that keeps its own uses them only to forget. Where a
+/// session is named, so is its user, and a store may keep all that is of one user in one place.
 #[async_trait]
 pub trait Store: fmt::Debug + Send + Sync + 'static {
-    /// What `session` holds, if that can be told at once.
+    /// What the user `auth_id` holds in `session`, if that can be told at once.
     ///
-    /// This is the whole cost of a request that is let through, so it must not block. The default
-    /// cannot tell.
+    /// This is the whole cost of a request that is let through, so it must not block. It may show
+    /// what the session holds of [another user](Elevations::auth_id), which is worth nothing. The
+    /// default cannot tell.
     ///
     /// *False positive*: an elevation that was revoked still lets requests through. *False
-    /// negative*: none; the caller asks [`Store::elevations`].
-    fn peek(&self, session: &SessionKey) -> Peek {
-        let _ = session;
+    /// negative*: none; the caller asks [`Store::elevations`] before it refuses anything.
+    fn peek(&self, session: &SessionKey, auth_id: &str) -> Peek {
+        let _ = (session, auth_id);
         Peek::Ask
     }
 
-    /// What `session` holds, spent elevations included.
+    /// What the user `auth_id` holds in `session`, spent elevations included.
     ///
     /// *False positive*: requests pass without a proof. *False negative*: the user is asked again.
-    async fn elevations(&self, session: &SessionKey)
-    -> Result<Option<Arc<Elevations>>, StoreError>;
+    async fn elevations(
+        &self,
+        session: &SessionKey,
+        auth_id: &str,
+    ) -> Result<Option<Arc<Elevations>>, StoreError>;
+
+    /// Has `tell` called whenever somebody else, on another node, has changed what somebody here may
+    /// wait for. Each gate that is built on the store asks for it once. The default, for a store
+    /// that has no other node, never calls it.
+    ///
+    /// *False positive*: somebody looks in vain. *False negative*: who waits here for what happens
+    /// there learns of it only when their time is over.
+    fn listen(&self, tell: Box<dyn Fn(News) + Send + Sync>) {
+        drop(tell);
+    }
 
     /// Keeps `new` unless a live flow of the same session, user and scope exists, and gives that
     /// one back instead. What has ended or [timed out](Flow::at) at `now` is not live. Ended flows
@@ -57,13 +72,14 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// flow of another session: an approval for one lets the other in.
     async fn open(&self, new: FlowRecord, now: Timestamp) -> Result<Opened, StoreError>;
 
-    /// The flow `id` if it is one of `session`, and nothing if it is anybody else's: what a client
-    /// that names a flow gets to see.
+    /// The flow `id` if it is one of the user `auth_id` in `session`, and nothing if it is anybody
+    /// else's: what a client that names a flow gets to see.
     ///
     /// *False positive*: somebody else's flow is shown, cancelled, or fed with PINs.
     async fn flow(
         &self,
         session: &SessionKey,
+        auth_id: &str,
         id: &FlowId,
     ) -> Result<Option<FlowRecord>, StoreError>;
 
@@ -90,13 +106,15 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
         now: Timestamp,
     ) -> Result<Swap, StoreError>;
 
-    /// Spends the elevation that `flow` brought `session`: true for exactly one caller.
+    /// Spends the elevation that `flow` brought the user `auth_id` in `session`: true for exactly one
+    /// caller.
     ///
     /// *False positive*: one approval lets two requests through. *False negative*: the user is
     /// asked again.
     async fn consume(
         &self,
         session: &SessionKey,
+        auth_id: &str,
         flow: &FlowId,
         now: Timestamp,
     ) -> Result<bool, StoreError>;
@@ -175,6 +193,19 @@ pub enum Peek {
     Known(Option<Arc<Elevations>>),
     /// It has to be [asked](Store::elevations).
     Ask,
+}
+
+/// What somebody on another node did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "one flow or all; who listens has to look in either case"
+)]
+pub enum News {
+    /// Something that a client can see of this flow is different, or it is gone.
+    Flow(FlowId),
+    /// Anything may be different: everybody was revoked, or news were missed.
+    Anything,
 }
 
 /// A flow as it is kept.

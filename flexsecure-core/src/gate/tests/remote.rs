@@ -37,8 +37,12 @@ impl RemoteStore {
 
 #[async_trait]
 impl Store for RemoteStore {
-    async fn elevations(&self, it: &SessionKey) -> Result<Option<Arc<Elevations>>, StoreError> {
-        let held = self.up()?.elevations(it).await;
+    async fn elevations(
+        &self,
+        session: &SessionKey,
+        auth_id: &str,
+    ) -> Result<Option<Arc<Elevations>>, StoreError> {
+        let held = self.up()?.elevations(session, auth_id).await;
         tokio::task::yield_now().await;
         held
     }
@@ -47,8 +51,13 @@ impl Store for RemoteStore {
         self.writable()?.open(new, now).await
     }
 
-    async fn flow(&self, it: &SessionKey, id: &FlowId) -> Result<Option<FlowRecord>, StoreError> {
-        let found = self.up()?.flow(it, id).await;
+    async fn flow(
+        &self,
+        session: &SessionKey,
+        auth_id: &str,
+        id: &FlowId,
+    ) -> Result<Option<FlowRecord>, StoreError> {
+        let found = self.up()?.flow(session, auth_id, id).await;
         tokio::task::yield_now().await;
         found
     }
@@ -71,10 +80,11 @@ impl Store for RemoteStore {
     async fn consume(
         &self,
         session: &SessionKey,
+        auth_id: &str,
         flow: &FlowId,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        self.writable()?.consume(session, flow, now).await
+        self.writable()?.consume(session, auth_id, flow, now).await
     }
 
     async fn admit_start(&self, it: &StartTicket, now: Timestamp) -> Result<Admission, StoreError> {

@@ -8,12 +8,12 @@ use crate::{Elevation, Operation, Requirement};
 pub async fn a_swap_grants<S: Store>(store: S) {
     let subject = Subject::new(store, "an elevation comes with the swap that grants it");
     let (who, now) = (Someone::new(), present());
-    subject.same(subject.elevations(&who.session).await, None);
+    subject.same(subject.elevations(&who).await, None);
     let approval = subject.elevate(&who, &bank(), now).await;
-    let held = subject.elevations(&who.session).await;
+    let held = subject.elevations(&who).await;
     subject.same(held.as_ref().map(|held| held.auth_id()), Some(&*who.auth_id));
-    subject.same(subject.held(&who.session).await, vec![approval.elevation]);
-    subject.same(subject.flow(&who.session, &approval.record.id).await, Some(approval.record));
+    subject.same(subject.held(&who).await, vec![approval.elevation]);
+    subject.same(subject.flow(&who, &approval.record.id).await, Some(approval.record));
 }
 
 /// What one session proved is worth nothing in another.
@@ -23,7 +23,7 @@ pub async fn a_grant_is_for_its_session_alone<S: Store>(store: S) {
     let other = who.in_another_session();
     subject.open_new(other.flow(&bank(), now), now).await;
     subject.elevate(&who, &bank(), now).await;
-    subject.same(subject.elevations(&other.session).await, None);
+    subject.same(subject.elevations(&other).await, None);
 }
 
 /// A later elevation takes the place of one for the same scope, and of no other.
@@ -36,7 +36,7 @@ pub async fn a_grant_replaces_its_scope<S: Store>(store: S) {
     let vault = subject.elevate(&who, &Requirement::system("vault"), now).await;
     let later = now.after(Duration::from_secs(1));
     let latest = subject.elevate(&who, &bank(), later).await;
-    let held = subject.held(&who.session).await;
+    let held = subject.held(&who).await;
     subject.same(held, vec![kept.elevation, vault.elevation, latest.elevation]);
 }
 
@@ -48,28 +48,29 @@ pub async fn a_repeated_grant_changes_nothing<S: Store>(store: S) {
     let grant = Some(&approval.elevation);
     let again = approval.record.next(approval.record.flow.clone());
     subject.same(subject.swap(&again, grant, now).await, Swap::Done);
-    subject.same(subject.held(&who.session).await, vec![approval.elevation.clone()]);
+    subject.same(subject.held(&who).await, vec![approval.elevation.clone()]);
 
-    subject.holds(subject.consume(&who.session, &approval.record.id, now).await);
+    subject.holds(subject.consume(&who, &approval.record.id, now).await);
     for next in [again.next(again.flow.clone()), again, approval.record] {
         subject.swap(&next, grant, now).await;
-        let held = subject.held(&who.session).await;
+        let held = subject.held(&who).await;
         subject.same(held.iter().map(Elevation::is_spent).collect(), vec![true]);
     }
-    subject.holds(!subject.consume(&who.session, &approval.elevation.flow, now).await);
+    subject.holds(!subject.consume(&who, &approval.elevation.flow, now).await);
 }
 
-/// When the user of a session changes, the elevations of the one before go.
+/// When the user of a session changes, the elevations of the one before are nothing to them.
 pub async fn another_user_inherits_nothing<S: Store>(store: S) {
     let subject = Subject::new(store, "what a session holds belongs to one user");
     let (who, now) = (Someone::new(), present());
     let other = who.with_another_user();
     subject.elevate(&who, &bank(), now).await;
     subject.elevate(&who, &Requirement::system("vault"), now).await;
+    subject.same(subject.elevations(&other).await, None);
     let approval = subject.elevate(&other, &bank(), now).await;
-    let held = subject.elevations(&who.session).await;
+    let held = subject.elevations(&other).await;
     subject.same(held.as_ref().map(|held| held.auth_id()), Some(&*other.auth_id));
-    subject.same(subject.held(&who.session).await, vec![approval.elevation]);
+    subject.same(subject.held(&other).await, vec![approval.elevation]);
 }
 
 /// A single-use elevation lets one request through, and is seen to be spent from then on.
@@ -79,27 +80,29 @@ pub async fn an_elevation_is_consumed_once<S: Store>(store: S) {
     let transfer = |text| bank().single_use().operation(Operation::new(text));
     let first = subject.elevate(&who, &transfer("Transfer 1.00 EUR to bob"), now).await;
     let second = subject.elevate(&who, &transfer("Transfer 2.00 EUR to bob"), now).await;
-    subject.holds(subject.consume(&who.session, &first.record.id, now).await);
-    subject.holds(!subject.consume(&who.session, &first.record.id, now).await);
-    let held = subject.held(&who.session).await;
+    subject.holds(subject.consume(&who, &first.record.id, now).await);
+    subject.holds(!subject.consume(&who, &first.record.id, now).await);
+    let held = subject.held(&who).await;
     subject.same(held.iter().map(Elevation::is_spent).collect(), vec![true, false]);
-    subject.holds(subject.consume(&who.session, &second.record.id, now).await);
+    subject.holds(subject.consume(&who, &second.record.id, now).await);
 }
 
 /// Only what a session holds can be consumed, and only by that session.
 pub async fn nobody_else_consumes_an_elevation<S: Store>(store: S) {
-    let subject = Subject::new(store, "only the session that holds an elevation consumes it");
+    let subject =
+        Subject::new(store, "only the user and session that hold an elevation consume it");
     let (who, now) = (Someone::new(), present());
-    let other = who.in_another_session();
+    let (other, another) = (who.in_another_session(), who.with_another_user());
     let approval = subject.elevate(&who, &bank().single_use(), now).await;
     subject.elevate(&other, &bank().single_use(), now).await;
     let pending = subject.open_new(who.flow(&bank(), now), now).await;
     let FlowRecord { id, .. } = approval.record;
-    subject.holds(!subject.consume(&other.session, &id, now).await);
-    subject.holds(!subject.consume(&Someone::new().session, &id, now).await);
-    subject.holds(!subject.consume(&who.session, &random_id(), now).await);
-    subject.holds(!subject.consume(&who.session, &pending.id, now).await);
-    subject.holds(subject.consume(&who.session, &id, now).await);
+    subject.holds(!subject.consume(&other, &id, now).await);
+    subject.holds(!subject.consume(&another, &id, now).await);
+    subject.holds(!subject.consume(&Someone::new(), &id, now).await);
+    subject.holds(!subject.consume(&who, &random_id(), now).await);
+    subject.holds(!subject.consume(&who, &pending.id, now).await);
+    subject.holds(subject.consume(&who, &id, now).await);
 }
 
 /// However many requests come at once, one of them is let through.
@@ -110,7 +113,10 @@ pub async fn parallel_consumers_have_one_winner<S: Store>(store: S) {
     let approval = approve(&opened, now);
     subject.swap(&approval.record, Some(&approval.elevation), now).await;
     let outcomes = subject
-        .race(|subject, _| async move { subject.consume(&who.session, &opened.id, now).await })
+        .race(|subject, _| {
+            let who = who.clone();
+            async move { subject.consume(&who, &opened.id, now).await }
+        })
         .await;
     subject.same(outcomes.into_iter().filter(|consumed| *consumed).count(), 1);
 }

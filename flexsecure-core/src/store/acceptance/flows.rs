@@ -11,7 +11,7 @@ pub async fn a_new_flow_is_kept<S: Store>(store: S) {
     let subject = Subject::new(store, "a new flow is kept as it is");
     let (who, now) = (Someone::new(), present());
     let flow = subject.open_new(who.flow(&bank(), now), now).await;
-    subject.same(subject.flow(&who.session, &flow.id).await, Some(flow));
+    subject.same(subject.flow(&who, &flow.id).await, Some(flow));
 }
 
 /// Who opens the same again gets the live flow, as it stands.
@@ -21,7 +21,7 @@ pub async fn a_live_flow_is_joined<S: Store>(store: S) {
     let opened = subject.open_new(who.flow(&bank(), now), now).await;
     let again = who.flow(&bank(), now);
     subject.same(subject.open(&again, now).await, Opened::Joined(opened.clone()));
-    subject.same(subject.flow(&who.session, &again.id).await, None);
+    subject.same(subject.flow(&who, &again.id).await, None);
 
     let started = subject.swap_done(begin(&opened, now), now).await;
     subject.same(subject.open(&again, now).await, Opened::Joined(started));
@@ -42,7 +42,7 @@ pub async fn a_flow_is_joined_only_for_the_same_thing<S: Store>(store: S) {
         who.flow(&operation("Transfer 2500.00 EUR to bob"), now),
     ] {
         let flow = subject.open_new(flow, now).await;
-        subject.same(subject.flow(&flow.binding.session, &flow.id).await, Some(flow));
+        subject.same(subject.flow(&Someone::of(&flow), &flow.id).await, Some(flow));
     }
 }
 
@@ -55,7 +55,7 @@ pub async fn an_ended_flow_is_not_joined<S: Store>(store: S) {
     let second = subject.open_new(who.flow(&bank(), now), now).await;
     subject.swap_done(approve(&second, now).record, now).await;
     subject.open_new(who.flow(&bank(), now), now).await;
-    subject.same(subject.flow(&who.session, &first.id).await, Some(cancelled));
+    subject.same(subject.flow(&who, &first.id).await, Some(cancelled));
 }
 
 /// What ran out of time is over, though nobody has noticed.
@@ -132,7 +132,7 @@ pub async fn ended_flows_make_room_in_their_session<S: Store>(store: S) {
         let flow = subject.open_new(who.flow(&system(number), now), now).await;
         subject.swap_done(cancel(&flow, now), now).await;
     }
-    subject.same(subject.flow(&who.session, &stays.id).await, Some(stays));
+    subject.same(subject.flow(&who, &stays.id).await, Some(stays));
 
     let later = now.after(TEN_MINUTES);
     for number in 0..FLOWS_PER_SESSION {
@@ -223,14 +223,15 @@ pub async fn parallel_opens_stay_within_the_limit_of_a_user<S: Store>(store: S) 
 
 /// To any other session a flow does not exist.
 pub async fn nobody_else_sees_a_flow<S: Store>(store: S) {
-    let subject = Subject::new(store, "a flow answers only the session that opened it");
+    let subject = Subject::new(store, "a flow answers only the user and session that opened it");
     let (who, now) = (Someone::new(), present());
     let flow = subject.open_new(who.flow(&bank(), now), now).await;
     let other = who.in_another_session();
     subject.open_new(other.flow(&bank(), now), now).await;
-    subject.same(subject.flow(&other.session, &flow.id).await, None);
-    subject.same(subject.flow(&Someone::new().session, &flow.id).await, None);
-    subject.same(subject.flow(&who.session, &random_id()).await, None);
+    subject.same(subject.flow(&other, &flow.id).await, None);
+    subject.same(subject.flow(&who.with_another_user(), &flow.id).await, None);
+    subject.same(subject.flow(&Someone::new(), &flow.id).await, None);
+    subject.same(subject.flow(&who, &random_id()).await, None);
 }
 
 /// A store with room for `capacity` flows refuses one more, and what it has goes on.
@@ -246,9 +247,8 @@ pub async fn a_full_store_refuses<S: Store>(store: S, capacity: usize) {
     let refused = Someone::new();
     subject.holds(subject.is_full(refused.flow(&bank(), now), now).await);
     for flow in &flows {
-        let session = &flow.binding.session;
         subject.same(subject.open(flow, now).await, Opened::Joined(flow.clone()));
-        subject.same(subject.flow(session, &flow.id).await.as_ref(), Some(flow));
+        subject.same(subject.flow(&Someone::of(flow), &flow.id).await.as_ref(), Some(flow));
         subject.swap_done(begin(flow, now), now).await;
     }
     subject.holds(subject.is_full(refused.flow(&bank(), now), now).await);

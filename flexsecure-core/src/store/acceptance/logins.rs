@@ -40,7 +40,7 @@ pub async fn a_rebound_login_keeps_its_name<S: Store>(store: S) {
     let after = who.in_another_session();
     let first = subject.open_new(who.flow(&bank(), now), now).await;
     subject.ok(subject.store.rebind(&who.session, &after.session, &who.auth_id).await);
-    let rebound = subject.flow(&after.session, &first.id).await;
+    let rebound = subject.flow(&after, &first.id).await;
     subject.same(rebound.as_ref().map(name), Some(name(&first)));
 
     let stale = subject.open_new(who.flow(&bank(), now), now).await;

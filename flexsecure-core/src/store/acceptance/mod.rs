@@ -141,12 +141,22 @@ impl Someone {
         Self { session: SessionKey::of(&name), auth_id: name.into() }
     }
 
+    /// Whose `record` is.
+    fn of(record: &FlowRecord) -> Self {
+        let Binding { session, auth_id, .. } = &*record.binding;
+        Self { session: *session, auth_id: Arc::clone(auth_id) }
+    }
+
     fn in_another_session(&self) -> Self {
         Self { session: Self::new().session, ..self.clone() }
     }
 
     fn with_another_user(&self) -> Self {
-        Self { auth_id: Self::new().auth_id, ..self.clone() }
+        self.with_user_of(&Self::new())
+    }
+
+    fn with_user_of(&self, other: &Self) -> Self {
+        Self { auth_id: Arc::clone(&other.auth_id), ..self.clone() }
     }
 
     fn binding(&self, requirement: &Requirement) -> Arc<Binding> {
@@ -240,8 +250,8 @@ impl<S: Store> Subject<S> {
         }
     }
 
-    async fn flow(&self, session: &SessionKey, id: &FlowId) -> Option<FlowRecord> {
-        self.ok(self.store.flow(session, id).await)
+    async fn flow(&self, who: &Someone, id: &FlowId) -> Option<FlowRecord> {
+        self.ok(self.store.flow(&who.session, &who.auth_id, id).await)
     }
 
     async fn swap(&self, next: &FlowRecord, grant: Option<&Elevation>, now: Timestamp) -> Swap {
@@ -264,20 +274,21 @@ impl<S: Store> Subject<S> {
     }
 
     /// What a session holds; at once or asked for, it must be the same.
-    async fn elevations(&self, session: &SessionKey) -> Option<Arc<Elevations>> {
-        let asked = self.ok(self.store.elevations(session).await);
-        if let Peek::Known(known) = self.store.peek(session) {
+    async fn elevations(&self, who: &Someone) -> Option<Arc<Elevations>> {
+        let asked = self.ok(self.store.elevations(&who.session, &who.auth_id).await);
+        if let Peek::Known(known) = self.store.peek(&who.session, &who.auth_id) {
+            let known = known.filter(|held| *held.auth_id() == *who.auth_id);
             self.same(&known, &asked);
         }
         asked
     }
 
-    async fn held(&self, session: &SessionKey) -> Vec<Elevation> {
-        self.elevations(session).await.map_or_else(Vec::new, |held| held.list().to_vec())
+    async fn held(&self, who: &Someone) -> Vec<Elevation> {
+        self.elevations(who).await.map_or_else(Vec::new, |held| held.list().to_vec())
     }
 
-    async fn consume(&self, session: &SessionKey, flow: &FlowId, now: Timestamp) -> bool {
-        self.ok(self.store.consume(session, flow, now).await)
+    async fn consume(&self, who: &Someone, flow: &FlowId, now: Timestamp) -> bool {
+        self.ok(self.store.consume(&who.session, &who.auth_id, flow, now).await)
     }
 
     /// Does something many times at once, and gives back what came of each.

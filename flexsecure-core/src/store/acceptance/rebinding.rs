@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use super::{Approval, Someone, Subject, approve, bank, begin, cancel, present, random_id};
 use crate::store::{FlowRecord, Opened, Peek, Store, Swap};
-use crate::{Elevation, Requirement, SessionKey};
+use crate::{Elevation, Requirement};
 
 /// What was held under the old id is held under the new one, in the same state.
 pub async fn a_rebound_session_keeps_what_it_has<S: Store>(store: S) {
@@ -15,13 +15,13 @@ pub async fn a_rebound_session_keeps_what_it_has<S: Store>(store: S) {
     let more = subject.elevate(&who, &bank(), now).await;
     subject.rebind(&who, &after).await;
     for record in [&pending, &approval.record, &more.record] {
-        subject.same(subject.flow(&after.session, &record.id).await, Some(moved(record, &after)));
+        subject.same(subject.flow(&after, &record.id).await, Some(moved(record, &after)));
     }
     let held = vec![approval.elevation, more.elevation];
-    subject.same(subject.held(&after.session).await, held);
-    let held = subject.elevations(&after.session).await;
+    subject.same(subject.held(&after).await, held);
+    let held = subject.elevations(&after).await;
     subject.same(held.as_ref().map(|held| held.auth_id()), Some(&*who.auth_id));
-    subject.holds(subject.consume(&after.session, &approval.record.id, now).await);
+    subject.holds(subject.consume(&after, &approval.record.id, now).await);
     subject.swap_done(cancel(&moved(&pending, &after), now), now).await;
 }
 
@@ -34,12 +34,15 @@ pub async fn nothing_is_left_under_the_id_given_up<S: Store>(store: S) {
     let pending = subject.open_new(who.flow(&vault(), now), now).await;
     let approval = subject.elevate(&who, &bank(), now).await;
     subject.rebind(&who, &after).await;
-    subject.same(subject.elevations(&who.session).await, None);
+    subject.same(subject.elevations(&who).await, None);
     for id in [planted.id, pending.id, approval.record.id] {
-        subject.same(subject.flow(&who.session, &id).await, None);
-        subject.holds(!subject.consume(&who.session, &id, now).await);
+        subject.same(subject.flow(&who, &id).await, None);
+        subject.holds(!subject.consume(&who, &id, now).await);
     }
-    subject.same(subject.flow(&after.session, &planted.id).await, None);
+    let (taken_along, left) = (after.with_user_of(&before_login), before_login);
+    for holder in [taken_along, left] {
+        subject.same(subject.flow(&holder, &planted.id).await, None);
+    }
     subject.same(subject.reload(&planted).await, None);
     subject.same(subject.swap(&cancel(&planted, now), None, now).await, Swap::Gone);
     // It can begin again, with nothing of what was there.
@@ -56,18 +59,21 @@ pub async fn what_another_user_planted_is_dropped<S: Store>(store: S) {
     let planted = subject.elevate(&planter, &bank(), now).await;
     let pending = subject.open_new(planter.flow(&vault(), now), now).await;
     subject.rebind(&who, &after).await;
-    subject.same(subject.elevations(&after.session).await, None);
+    for holder in [&after, &planter] {
+        subject.same(subject.elevations(holder).await, None);
+    }
     for record in [planted.record, pending] {
-        subject.same(subject.flow(&after.session, &record.id).await, None);
+        subject.same(subject.flow(&planter, &record.id).await, None);
         subject.same(subject.reload(&record).await, None);
     }
 
     subject.elevate(&planter, &bank(), now).await;
     let own = subject.elevate(&who, &vault(), now).await;
     subject.rebind(&who, &after).await;
-    let held = subject.elevations(&after.session).await;
+    let held = subject.elevations(&after).await;
     subject.same(held.as_ref().map(|held| held.auth_id()), Some(&*who.auth_id));
-    subject.same(subject.held(&after.session).await, vec![own.elevation]);
+    subject.same(subject.held(&after).await, vec![own.elevation]);
+    subject.same(subject.elevations(&planter).await, None);
 }
 
 /// Requests under the new id find the flow that was begun under the old one, and their own.
@@ -97,16 +103,16 @@ pub async fn of_two_elevations_for_one_scope_the_later_is_kept<S: Store>(store: 
         let new = subject.elevate(&after, &once, second).await;
         let vault = subject.elevate(&after, &vault(), now).await;
         let (kept, lost) = if first > second { (old, new) } else { (new, old) };
-        let session = if first > second { &who.session } else { &after.session };
-        subject.holds(subject.consume(session, &kept.record.id, later).await);
+        let holder = if first > second { &who } else { &after };
+        subject.holds(subject.consume(holder, &kept.record.id, later).await);
         subject.rebind(&who, &after).await;
-        let mut held = subject.held(&after.session).await;
+        let mut held = subject.held(&after).await;
         held.sort_by_key(|elevation| elevation.flow != vault.record.id);
         let flows = held.iter().map(|elevation| elevation.flow).collect();
         subject.same(flows, vec![vault.record.id, kept.record.id]);
         subject.same(held.last().map(Elevation::is_spent), Some(true));
         for flow in [kept.record.id, lost.record.id] {
-            subject.holds(!subject.consume(&after.session, &flow, later).await);
+            subject.holds(!subject.consume(&after, &flow, later).await);
         }
     }
 }
@@ -130,10 +136,10 @@ pub async fn an_effect_under_way_arrives_after_a_rebinding<S: Store>(store: S) {
         let swap = subject.swap(&approval.record, Some(&approval.elevation), now).await;
         subject.same(swap, Swap::Done);
         subject.same(subject.reload(&opened).await, Some(moved(&approval.record, &who)));
-        subject.same(subject.held(&who.session).await, vec![approval.elevation.clone()]);
+        subject.same(subject.held(&who).await, vec![approval.elevation.clone()]);
         for before in given_up {
-            subject.same(subject.elevations(&before.session).await, None);
-            subject.same(subject.flow(&before.session, &opened.id).await, None);
+            subject.same(subject.elevations(&before).await, None);
+            subject.same(subject.flow(&before, &opened.id).await, None);
         }
         let stale = approve(&opened, now);
         let swap = subject.swap(&stale.record, Some(&stale.elevation), now).await;
@@ -142,7 +148,7 @@ pub async fn an_effect_under_way_arrives_after_a_rebinding<S: Store>(store: S) {
         subject.same(subject.reload(&opened).await, None);
         let next = approval.record.next(approval.record.flow.clone());
         subject.same(subject.swap(&next, Some(&approval.elevation), now).await, Swap::Gone);
-        subject.same(subject.elevations(&who.session).await, None);
+        subject.same(subject.elevations(&who).await, None);
     }
 }
 
@@ -153,17 +159,17 @@ pub async fn a_rebound_flow_is_granted_once<S: Store>(store: S) {
         let (who, now) = (Someone::new(), present());
         let after = who.in_another_session();
         let approval = subject.elevate(&who, &bank().single_use(), now).await;
-        subject.holds(subject.consume(&who.session, &approval.record.id, now).await);
+        subject.holds(subject.consume(&who, &approval.record.id, now).await);
         subject.rebind(&who, &after).await;
         if has_successor {
             subject.elevate(&after, &bank().single_use(), now).await;
         }
-        let before = subject.held(&after.session).await;
+        let before = subject.held(&after).await;
         subject.same(before.iter().map(Elevation::is_spent).collect(), vec![!has_successor]);
         let again = approval.record.next(approval.record.flow.clone());
         let swap = subject.swap(&again, Some(&approval.elevation), now).await;
         subject.same(swap, Swap::Done);
-        subject.same(subject.held(&after.session).await, before);
+        subject.same(subject.held(&after).await, before);
     }
 }
 
@@ -191,8 +197,8 @@ pub async fn a_rebinding_races_swaps_and_loses_nothing<S: Store>(store: S) {
                     _ => {
                         for _ in 0..100 {
                             // The new one first: what moves between the two is seen under neither.
-                            let is_new = subject.has(&after.session).await;
-                            subject.holds(!(is_new && subject.has(&who.session).await));
+                            let is_new = subject.has(&after).await;
+                            subject.holds(!(is_new && subject.has(&who).await));
                         }
                         None
                     }
@@ -203,8 +209,8 @@ pub async fn a_rebinding_races_swaps_and_loses_nothing<S: Store>(store: S) {
     let done = outcomes.iter().filter(|outcome| **outcome == Some(Swap::Done));
     subject.same(done.count(), cases.len());
     for (who, after, approval) in cases {
-        subject.same(subject.held(&after.session).await, vec![approval.elevation]);
-        subject.same(subject.elevations(&who.session).await, None);
+        subject.same(subject.held(&after).await, vec![approval.elevation]);
+        subject.same(subject.elevations(&who).await, None);
     }
 }
 
@@ -231,8 +237,8 @@ pub async fn a_revocation_wins_against_parallel_rebindings<S: Store>(store: S) {
         })
         .await;
     for (before, after) in moves {
-        subject.same(subject.elevations(&before.session).await, None);
-        subject.same(subject.elevations(&after.session).await, None);
+        subject.same(subject.elevations(&before).await, None);
+        subject.same(subject.elevations(&after).await, None);
     }
 }
 
@@ -241,18 +247,18 @@ pub async fn parallel_rebindings_leave_one_holder<S: Store>(store: S) {
     let subject = Subject::new(store, "of parallel rebindings one moves what there is");
     let (who, now) = (Someone::new(), present());
     let approval = subject.elevate(&who, &bank(), now).await;
-    let sessions = subject
+    let renewed = subject
         .race(|subject, _| {
             let (who, after) = (who.clone(), who.in_another_session());
             async move {
                 subject.rebind(&who, &after).await;
-                after.session
+                after
             }
         })
         .await;
     let mut holders = Vec::new();
-    for session in sessions.into_iter().chain([who.session]) {
-        holders.extend(subject.held(&session).await);
+    for who in renewed.into_iter().chain([who]) {
+        holders.extend(subject.held(&who).await);
     }
     subject.same(holders, vec![approval.elevation]);
 }
@@ -264,11 +270,11 @@ pub async fn a_rebinding_to_itself_changes_nothing<S: Store>(store: S) {
     let approval = subject.elevate(&who, &bank(), now).await;
     let pending = subject.open_new(who.flow(&vault(), now), now).await;
     subject.rebind(&who, &who).await;
-    subject.same(subject.held(&who.session).await, vec![approval.elevation]);
-    subject.same(subject.flow(&who.session, &pending.id).await, Some(pending));
+    subject.same(subject.held(&who).await, vec![approval.elevation]);
+    subject.same(subject.flow(&who, &pending.id).await, Some(pending));
     let nobody = who.in_another_session();
     subject.rebind(&nobody, &who.in_another_session()).await;
-    subject.same(subject.flow(&nobody.session, &random_id()).await, None);
+    subject.same(subject.flow(&nobody, &random_id()).await, None);
 }
 
 impl<S: Store> Subject<S> {
@@ -278,10 +284,10 @@ impl<S: Store> Subject<S> {
 
     /// What a request is let through by: at once or asked for, not both, which others may come
     /// between.
-    async fn has(&self, session: &SessionKey) -> bool {
-        match self.store.peek(session) {
+    async fn has(&self, who: &Someone) -> bool {
+        match self.store.peek(&who.session, &who.auth_id) {
             Peek::Known(held) => held.is_some(),
-            Peek::Ask => self.ok(self.store.elevations(session).await).is_some(),
+            Peek::Ask => self.elevations(who).await.is_some(),
         }
     }
 }

@@ -37,19 +37,19 @@ pub async fn a_revocation_spares_everybody_else<S: Store>(store: S) {
     let approval = subject.elevate(&same_user, &bank(), now).await;
     subject.elevate(&who, &bank(), now).await;
     subject.ok(subject.store.revoke_session(&who.session).await);
-    subject.same(subject.held(&same_user.session).await, vec![approval.elevation]);
-    let flow = subject.flow(&same_user.session, &approval.record.id).await;
+    subject.same(subject.held(&same_user).await, vec![approval.elevation]);
+    let flow = subject.flow(&same_user, &approval.record.id).await;
     subject.same(flow, Some(approval.record));
 
     let approval = subject.elevate(&stranger, &bank(), now).await;
     let flow = subject.open_new(who.flow(&Requirement::system("vault"), now), now).await;
     let shared = subject.elevate(&same_session, &bank(), now).await;
     subject.ok(subject.store.revoke_user(&who.auth_id).await);
-    subject.same(subject.held(&stranger.session).await, vec![approval.elevation]);
-    let strangers = subject.flow(&stranger.session, &approval.record.id).await;
+    subject.same(subject.held(&stranger).await, vec![approval.elevation]);
+    let strangers = subject.flow(&stranger, &approval.record.id).await;
     subject.same(strangers, Some(approval.record));
-    subject.same(subject.flow(&who.session, &flow.id).await, None);
-    subject.same(subject.held(&who.session).await, vec![shared.elevation]);
+    subject.same(subject.flow(&who, &flow.id).await, None);
+    subject.same(subject.held(&same_session).await, vec![shared.elevation]);
 }
 
 /// An approval that arrives after the logout lets nobody in.
@@ -109,7 +109,7 @@ pub async fn a_revoked_session_can_begin_again<S: Store>(store: S) {
         subject.elevate(&who, &bank(), now).await;
         revoke(&subject, &who, revokes_user).await;
         let approval = subject.elevate(&who, &bank(), now).await;
-        subject.same(subject.held(&who.session).await, vec![approval.elevation]);
+        subject.same(subject.held(&who).await, vec![approval.elevation]);
         subject.ok(subject.store.revoke_session(&who.session).await);
     }
 }
@@ -128,14 +128,13 @@ pub async fn what_is_older_than_a_time_is_revoked<S: Store>(store: S) {
     let pending = subject.open_new(who.flow(&Requirement::system("cellar"), before), before).await;
     subject.ok(subject.store.revoke_before(Some(&who.auth_id), before).await);
     for id in old {
-        subject.same(subject.flow(&who.session, &id).await, None);
-        subject.holds(!subject.consume(&who.session, &id, before).await);
+        subject.same(subject.flow(&who, &id).await, None);
+        subject.holds(!subject.consume(&who, &id, before).await);
     }
     has_nothing(&subject, &elsewhere, &also_old, before).await;
-    subject.same(subject.held(&who.session).await, vec![new.elevation]);
+    subject.same(subject.held(&who).await, vec![new.elevation]);
     for record in [new.record, pending, shared, spared.record] {
-        let session = record.binding.session;
-        subject.same(subject.flow(&session, &record.id).await, Some(record));
+        subject.same(subject.flow(&Someone::of(&record), &record.id).await, Some(record));
     }
 }
 
@@ -154,10 +153,10 @@ pub async fn what_is_older_than_a_time_is_revoked_for_everybody<S: Store>(store:
     subject.ok(subject.store.revoke_before(None, before).await);
     has_nothing(&subject, &who, &flows, before).await;
     for id in others {
-        subject.same(subject.flow(&other.session, &id).await, None);
+        subject.same(subject.flow(&other, &id).await, None);
     }
-    subject.same(subject.held(&other.session).await, vec![new.elevation]);
-    subject.same(subject.flow(&who.session, &pending.id).await, Some(pending));
+    subject.same(subject.held(&other).await, vec![new.elevation]);
+    subject.same(subject.flow(&who, &pending.id).await, Some(pending));
 }
 
 /// What was opened before is not approved into something new.
@@ -210,7 +209,7 @@ async fn furnish<S: Store>(subject: &Subject<S>, who: &Someone, now: Timestamp) 
     let vault = who.flow(&Requirement::system("vault"), now);
     let FlowRecord { id, .. } = subject.open_new(vault, now).await;
     let approval = subject.elevate(who, &bank(), now).await;
-    subject.same(subject.held(&who.session).await, vec![approval.elevation]);
+    subject.same(subject.held(who).await, vec![approval.elevation]);
     [id, approval.record.id]
 }
 
@@ -220,10 +219,10 @@ async fn has_nothing<S: Store>(
     flows: &[FlowId],
     now: Timestamp,
 ) {
-    subject.same(subject.elevations(&who.session).await, None);
+    subject.same(subject.elevations(who).await, None);
     for flow in flows {
-        subject.same(subject.flow(&who.session, flow).await, None);
-        subject.holds(!subject.consume(&who.session, flow, now).await);
+        subject.same(subject.flow(who, flow).await, None);
+        subject.holds(!subject.consume(who, flow, now).await);
     }
 }
 

@@ -10,9 +10,9 @@ pub async fn a_swap_replaces_the_version_before<S: Store>(store: S) {
     let opened = subject.open_new(who.flow(&bank(), now), now).await;
     let begun = opened.next(step(&opened, Input::Begin { idempotent: true }, now));
     let begun = subject.swap_done(begun, now).await;
-    subject.same(subject.flow(&who.session, &opened.id).await, Some(begun.clone()));
+    subject.same(subject.flow(&who, &opened.id).await, Some(begun.clone()));
     let cancelled = subject.swap_done(cancel(&begun, now), now).await;
-    subject.same(subject.flow(&who.session, &opened.id).await, Some(cancelled));
+    subject.same(subject.flow(&who, &opened.id).await, Some(cancelled));
 }
 
 /// A version that does not follow the one that is there changes and grants nothing.
@@ -27,8 +27,8 @@ pub async fn another_version_conflicts<S: Store>(store: S) {
         let swap = subject.swap(&next, Some(&approval.elevation), now).await;
         subject.same(swap, Swap::Conflict);
     }
-    subject.same(subject.flow(&who.session, &opened.id).await, Some(started));
-    subject.same(subject.elevations(&who.session).await, None);
+    subject.same(subject.flow(&who, &opened.id).await, Some(started));
+    subject.same(subject.elevations(&who).await, None);
 }
 
 /// A flow that was never opened, or by another session, is gone.
@@ -45,9 +45,9 @@ pub async fn a_flow_that_is_not_there_is_gone<S: Store>(store: S) {
         let swap = subject.swap(&next, Some(&approval.elevation), now).await;
         subject.same(swap, Swap::Gone);
     }
-    subject.same(subject.flow(&who.session, &opened.id).await, Some(opened));
-    subject.same(subject.elevations(&who.session).await, None);
-    subject.same(subject.elevations(&other.session).await, None);
+    subject.same(subject.flow(&who, &opened.id).await, Some(opened));
+    subject.same(subject.elevations(&who).await, None);
+    subject.same(subject.elevations(&other).await, None);
 }
 
 /// However many swap the same version at once, one of them carries out the effect.
@@ -71,7 +71,7 @@ pub async fn parallel_swaps_have_one_winner<S: Store>(store: S) {
     subject.holds(lost.iter().all(|(swap, _)| *swap == Swap::Conflict));
     subject.same(done.len(), 1);
     for (_, approval) in done {
-        subject.same(subject.flow(&who.session, &opened.id).await, Some(approval.record));
-        subject.same(subject.held(&who.session).await, vec![approval.elevation]);
+        subject.same(subject.flow(&who, &opened.id).await, Some(approval.record));
+        subject.same(subject.held(&who).await, vec![approval.elevation]);
     }
 }

@@ -158,15 +158,16 @@ impl fmt::Debug for MemoryStore {
 
 #[async_trait]
 impl Store for MemoryStore {
-    fn peek(&self, session: &SessionKey) -> Peek {
+    fn peek(&self, session: &SessionKey, _: &str) -> Peek {
         Peek::Known(self.shared.index.get(session))
     }
 
     async fn elevations(
         &self,
         session: &SessionKey,
+        auth_id: &str,
     ) -> Result<Option<Arc<Elevations>>, StoreError> {
-        Ok(self.shared.index.get(session))
+        Ok(self.shared.index.get(session).filter(|held| held.auth_id() == auth_id))
     }
 
     async fn open(&self, new: FlowRecord, now: Timestamp) -> Result<Opened, StoreError> {
@@ -188,9 +189,11 @@ impl Store for MemoryStore {
     async fn flow(
         &self,
         session: &SessionKey,
+        auth_id: &str,
         id: &FlowId,
     ) -> Result<Option<FlowRecord>, StoreError> {
-        Ok(self.shards.of(session).flow(session, id))
+        let found = self.shards.of(session).flow(session, id);
+        Ok(found.filter(|record| *record.binding.auth_id == *auth_id))
     }
 
     async fn reload(&self, record: &FlowRecord) -> Result<Option<FlowRecord>, StoreError> {
@@ -217,10 +220,11 @@ impl Store for MemoryStore {
     async fn consume(
         &self,
         session: &SessionKey,
+        auth_id: &str,
         flow: &FlowId,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        Ok(self.shards.of(session).consume(session, flow, now, &self.shared))
+        Ok(self.shards.of(session).consume(session, auth_id, flow, now, &self.shared))
     }
 
     async fn admit_start(

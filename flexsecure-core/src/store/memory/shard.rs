@@ -137,12 +137,14 @@ impl Shard {
     pub(super) fn consume(
         &mut self,
         key: &SessionKey,
+        auth_id: &str,
         flow: &FlowId,
         now: Timestamp,
         shared: &Shared,
     ) -> bool {
         let Some(session) = self.sessions.get_mut(key) else { return false };
-        let Some(held) = &mut session.held else { return false };
+        let of_user = |held: &&mut Held| held.elevations.auth_id() == auth_id;
+        let Some(held) = session.held.as_mut().filter(of_user) else { return false };
         let mut elevations = Elevations::clone(&held.elevations);
         elevations.retain_useful(now);
         let spent = elevations.spend(flow);

@@ -34,9 +34,9 @@ async fn an_ended_flow_makes_room_for_another_session_before_it_is_forgotten() {
     store.open(flow.clone(), NOW).await.unwrap();
     assert!(matches!(store.open(flow_of("b", NOW), NOW).await, Err(StoreError::Full)));
     store.swap(cancelled(&flow), None, NOW).await.unwrap();
-    assert!(store.flow(&flow.binding.session, &flow.id).await.unwrap().is_some());
+    assert!(kept(&store, &flow).await.is_some());
     assert!(matches!(store.open(flow_of("b", NOW), NOW).await, Ok(Opened::New(_))));
-    assert_eq!(store.flow(&flow.binding.session, &flow.id).await.unwrap(), None);
+    assert_eq!(kept(&store, &flow).await, None);
 }
 
 #[tokio::test]
@@ -50,22 +50,21 @@ async fn a_store_without_room_for_an_elevation_refuses_and_swaps_nothing() {
     let (next, grant) = approved(&flow, NOW);
     let refused = store.swap(next.clone(), Some(grant.clone()), NOW).await;
     assert!(matches!(refused, Err(StoreError::Full)));
-    let kept = store.flow(&flow.binding.session, &flow.id).await.unwrap();
+    let kept = kept(&store, &flow).await;
     assert_eq!(kept.map(|kept| (kept.version, kept.flow)), Some((0, flow.flow.clone())));
-    assert_eq!(store.elevations(&flow.binding.session).await.unwrap(), None);
+    assert_eq!(held(&store, &flow.binding.auth_id).await, None);
 
     // A session that has some gets more, and what is held is still good.
-    let held = SessionKey::of("session 3");
-    assert_eq!(store.elevations(&held).await.unwrap().unwrap().list().len(), 1);
+    assert_eq!(held(&store, "session 3").await.unwrap().list().len(), 1);
     store.swap(cancelled(&flow), None, NOW).await.unwrap();
     elevate(&store, "session 3", NOW).await;
 
     let later = NOW.after(Requirement::LONGEST_MAX_AGE);
     for number in 0..10 {
         let (flow, _) = elevate(&store, &format!("new session {number}"), later).await;
-        assert!(store.elevations(&flow.binding.session).await.unwrap().is_some());
+        assert!(held(&store, &flow.binding.auth_id).await.is_some());
     }
-    assert_eq!(store.elevations(&held).await.unwrap(), None);
+    assert_eq!(held(&store, "session 3").await, None);
 }
 
 #[tokio::test]
@@ -108,7 +107,7 @@ async fn what_has_run_out_is_swept_by_later_writes() {
     let all_outlived = NOW.after(Requirement::LONGEST_MAX_AGE);
     write_everywhere(&store, all_outlived).await;
     assert_eq!((store.shared.flows.taken(), store.shared.holders.taken()), (0, 0));
-    assert_eq!(store.elevations(&SessionKey::of("session 7")).await.unwrap(), None);
+    assert_eq!(held(&store, "session 7").await, None);
     // The writers'.
     assert_eq!(store.shared.users.remembered(), 1000);
 }
@@ -129,11 +128,11 @@ async fn a_grant_repeated_after_its_successor_brings_nothing_back() {
     let store = MemoryStore::new();
     let (first, grant) = elevate(&store, "a", NOW).await;
     let session = first.binding.session;
-    assert!(store.consume(&session, &first.id, NOW).await.unwrap());
+    assert!(store.consume(&session, "a", &first.id, NOW).await.unwrap());
     let (_, successor) = elevate(&store, "a", NOW).await;
     let again = first.next(first.flow.clone());
     assert_eq!(store.swap(again, Some(grant), NOW).await.unwrap(), Swap::Done);
-    assert_eq!(store.elevations(&session).await.unwrap().unwrap().list(), [successor]);
+    assert_eq!(held(&store, "a").await.unwrap().list(), [successor]);
 }
 
 /// T04: what goes from one session to another while all are looked through is not spared.
@@ -154,7 +153,7 @@ async fn a_revocation_misses_nothing_that_moves_meanwhile() {
             store.revoke_before(Some("mover"), later).await.unwrap();
         }
         let session = mover.stop().await;
-        assert_eq!(store.elevations(&session).await.unwrap(), None, "round {round}");
+        assert_eq!(store.elevations(&session, "mover").await.unwrap(), None, "round {round}");
         assert_eq!(store.reload(&flow).await.unwrap(), None, "round {round}");
     }
 }
@@ -220,7 +219,7 @@ async fn an_outlived_elevation_is_not_consumed() {
     let (flow, _) = elevate(&store, "a", NOW).await;
     let session = flow.binding.session;
     let later = NOW.after(Requirement::LONGEST_MAX_AGE);
-    assert!(!store.consume(&session, &flow.id, later).await.unwrap());
+    assert!(!store.consume(&session, &flow.binding.auth_id, &flow.id, later).await.unwrap());
 }
 
 #[tokio::test]
@@ -297,6 +296,15 @@ fn cancelled(flow: &FlowRecord) -> FlowRecord {
 
 fn step(flow: &FlowRecord, input: Input, now: Timestamp) -> Flow {
     flow.flow.clone().step(input, Cx::at(now)).unwrap().flow
+}
+
+async fn kept(store: &MemoryStore, flow: &FlowRecord) -> Option<FlowRecord> {
+    let Binding { session, auth_id, .. } = &*flow.binding;
+    store.flow(session, auth_id, &flow.id).await.unwrap()
+}
+
+async fn held(store: &MemoryStore, session: &str) -> Option<Arc<Elevations>> {
+    store.elevations(&SessionKey::of(session), session).await.unwrap()
 }
 
 fn flow_of(session: &str, now: Timestamp) -> FlowRecord {
