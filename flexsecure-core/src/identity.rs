@@ -78,6 +78,12 @@ impl SessionKey {
         Self(blake3::derive_key(CONTEXT, session_id.as_bytes()))
     }
 
+    /// The key with these bytes, as a store has them from [`SessionKey::as_bytes`].
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
     /// The bytes of the hash.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 32] {

@@ -1,9 +1,12 @@
 //! The remote service that authenticates users out of band.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::pin::Pin;
 use crate::{Method, Operation};
@@ -217,7 +220,8 @@ pub enum SecurityErrorReason {
 }
 
 /// The transaction id by which an authority names one login.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Txn(Box<str>);
 
 impl Txn {
@@ -250,6 +254,19 @@ impl MatchNumber {
     pub fn parse(text: &str) -> Option<Self> {
         let two_digits = text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_digit());
         two_digits.then(|| text.parse().ok().map(Self)).flatten()
+    }
+}
+
+impl Serialize for MatchNumber {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for MatchNumber {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Cow::<'_, str>::deserialize(deserializer)?;
+        Self::parse(&text).ok_or_else(|| D::Error::custom("two digits are expected"))
     }
 }
 

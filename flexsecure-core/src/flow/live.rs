@@ -1,19 +1,24 @@
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Authenticated, Expired, Flow, Over, pace};
 use crate::authority::{Accepted, CheckReply, MatchNumber, SecurityErrorReason, Txn};
 use crate::{Method, Timestamp};
 
 /// A flow whose user has a message, as far as anybody knows.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Live {
     started_at: Timestamp,
     deadline: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     txn: Option<Txn>,
     method: Method,
     /// Whether the authority told the method; else it is what was expected.
     method_is_told: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     match_number: Option<MatchNumber>,
+    #[serde(with = "crate::time::millis")]
     interval: Duration,
     check: Check,
     /// How many checks were claimed; a few hundred in the longest life of a flow.
@@ -29,7 +34,8 @@ pub(super) struct Live {
 }
 
 /// When the next check without a PIN is due.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 enum Check {
     Due {
         from: Timestamp,

@@ -19,11 +19,15 @@ mod pace;
 mod step;
 #[cfg(test)]
 mod tests;
+mod written;
 
 pub use self::id::{FlowId, NoRandomness, NotAFlowId};
 pub use self::step::{Cx, Effect, Illegal, Input, Objection, Step};
+pub(crate) use self::written::Written;
 
 use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
 
 use self::live::Live;
 use crate::authority::{MatchNumber, Txn};
@@ -54,7 +58,8 @@ pub struct Idle {
 }
 
 /// How far the start of an idle flow has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 enum Start {
     /// Not asked for.
     Fresh,
@@ -65,7 +70,8 @@ enum Start {
 }
 
 /// What kept a message from being sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Hindrance {
     /// The authority could not be reached, or was too busy.
@@ -127,7 +133,8 @@ impl Expired {
 }
 
 /// How a flow ended that did not authenticate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Over {
     /// The time ran out.

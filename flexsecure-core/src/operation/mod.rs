@@ -78,6 +78,11 @@ impl Operation {
         self
     }
 
+    /// The operation that has this text and digest.
+    pub(crate) fn restored(text: &str, digest: [u8; 32]) -> Self {
+        Self { text: text.into(), digest }
+    }
+
     /// The text shown to the user.
     #[must_use]
     pub fn text(&self) -> &str {

@@ -19,8 +19,10 @@ use crate::{Elevation, Elevations, Scope, SessionKey, Timestamp};
 #[cfg(feature = "test-util")]
 pub mod acceptance;
 mod memory;
+mod written;
 
 pub use self::memory::MemoryStore;
+pub use self::written::Unreadable;
 
 /// Flows and elevations, shared by all nodes.
 ///
