@@ -17,6 +17,7 @@ mod lifecycle;
 mod limits;
 #[cfg(feature = "test-util")]
 mod networks;
+mod nodes;
 #[cfg(feature = "test-util")]
 mod outages;
 #[cfg(feature = "test-util")]

@@ -1,10 +1,11 @@
-use std::sync::Arc;
+use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 
 use crate::flow::FlowId;
-use crate::store::{Admission, FlowRecord, Opened, StartTicket, StoreError, Swap};
+use crate::store::{Admission, FlowRecord, News, Opened, StartTicket, StoreError, Swap};
 use crate::{Elevation, Elevations, MemoryStore, SessionKey, Store, Timestamp};
 
 /// A store like one on another machine: it knows nothing at once, others come in between, and it can
@@ -17,6 +18,25 @@ pub(super) struct RemoteStore {
     pub(super) is_read_only: Arc<AtomicBool>,
     /// Users cannot be counted, though all else goes on.
     pub(super) counts_nobody: Arc<AtomicBool>,
+    listeners: Listeners,
+}
+
+/// The nodes; each is told what any of them did.
+#[derive(Clone, Default)]
+struct Listeners(Arc<Mutex<Vec<Listener>>>);
+
+type Listener = Box<dyn Fn(News) + Send + Sync>;
+
+impl Listeners {
+    fn tell(&self, news: News) {
+        self.0.lock().unwrap().iter().for_each(|tell| tell(news));
+    }
+}
+
+impl fmt::Debug for Listeners {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Listeners(..)")
+    }
 }
 
 impl RemoteStore {
@@ -47,6 +67,10 @@ impl Store for RemoteStore {
         held
     }
 
+    fn listen(&self, tell: Listener) {
+        self.listeners.0.lock().unwrap().push(tell);
+    }
+
     async fn open(&self, new: FlowRecord, now: Timestamp) -> Result<Opened, StoreError> {
         self.writable()?.open(new, now).await
     }
@@ -72,7 +96,9 @@ impl Store for RemoteStore {
         grant: Option<Elevation>,
         now: Timestamp,
     ) -> Result<Swap, StoreError> {
+        let flow = next.id;
         let swap = self.writable()?.swap(next, grant, now).await;
+        self.listeners.tell(News::Flow(flow));
         tokio::task::yield_now().await;
         swap
     }
@@ -99,7 +125,9 @@ impl Store for RemoteStore {
     }
 
     async fn revoke_session(&self, session: &SessionKey) -> Result<(), StoreError> {
-        self.writable()?.revoke_session(session).await
+        let revoked = self.writable()?.revoke_session(session).await;
+        self.listeners.tell(News::Anything);
+        revoked
     }
 
     async fn revoke_user(&self, auth_id: &str) -> Result<(), StoreError> {
@@ -116,7 +144,9 @@ impl Store for RemoteStore {
         to: &SessionKey,
         auth_id: &str,
     ) -> Result<(), StoreError> {
-        self.writable()?.rebind(from, to, auth_id).await
+        let rebound = self.writable()?.rebind(from, to, auth_id).await;
+        self.listeners.tell(News::Anything);
+        rebound
     }
 
     async fn refusals(&self, auth_id: &str, since: Timestamp) -> Result<u32, StoreError> {
