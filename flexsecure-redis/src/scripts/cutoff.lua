@@ -1,0 +1,2 @@
+-- Before what time everybody is revoked.
+return redis.call('GET', KEYS[1])

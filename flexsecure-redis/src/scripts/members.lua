@@ -1,0 +1,2 @@
+-- Who may have anything in a session.
+return redis.call('SMEMBERS', KEYS[1])

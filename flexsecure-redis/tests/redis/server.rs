@@ -1,0 +1,82 @@
+//! A server of our own on a free port of this machine, without persistence, gone when dropped.
+
+use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
+use std::process::{Child, Command, Stdio};
+
+use flexsecure_redis::{Builder, RedisStore};
+use redis::aio::MultiplexedConnection;
+use tempfile::TempDir;
+
+pub(crate) struct Server {
+    process: Child,
+    port: u16,
+    _directory: TempDir,
+}
+
+impl Server {
+    pub(crate) fn start() -> Self {
+        Self::with(&[])
+    }
+
+    pub(crate) fn with(settings: &[&str]) -> Self {
+        loop {
+            if let Some(server) = Self::at(free_port(), settings) {
+                return server;
+            }
+        }
+    }
+
+    /// None if somebody else has taken the port.
+    pub(crate) fn at(port: u16, settings: &[&str]) -> Option<Self> {
+        let directory = tempfile::tempdir().unwrap();
+        let port_text = port.to_string();
+        let mut process = Command::new("redis-server")
+            .args(["--bind", "127.0.0.1", "--port", &port_text, "--save", "", "--dir", "."])
+            .args(["--appendonly", "no", "--daemonize", "no"])
+            .args(settings)
+            .current_dir(directory.path())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("these tests need a Redis server: apt-get install redis-server");
+        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        let is_ready = lines.any(|line| line.unwrap().contains("Ready to accept connections"));
+        if !is_ready {
+            process.wait().unwrap();
+            return None;
+        }
+        // It goes on writing, and must not find the pipe full or closed.
+        std::thread::spawn(move || lines.for_each(drop));
+        Some(Self { process, port, _directory: directory })
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    pub(crate) fn builder(&self) -> Builder {
+        RedisStore::builder(&self.url())
+    }
+
+    pub(crate) fn store(&self) -> RedisStore {
+        self.builder().connect().unwrap()
+    }
+
+    /// A connection that goes past the store.
+    pub(crate) async fn admin(&self) -> MultiplexedConnection {
+        let client = redis::Client::open(self.url()).unwrap();
+        client.get_multiplexed_async_connection().await.unwrap()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+pub(crate) fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
