@@ -7,7 +7,7 @@ use crate::refusal::Reason;
 use crate::{Method, Operation, Requirement, Scope, Timestamp};
 
 /// What a session holds after an authenticated flow.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Elevation {
     pub(crate) scope: Scope,
     pub(crate) method: Method,
@@ -90,7 +90,7 @@ impl Elevation {
 }
 
 /// All that one session holds: an immutable picture, replaced as a whole.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Elevations {
     auth_id: Arc<str>,
     list: Vec<Elevation>,

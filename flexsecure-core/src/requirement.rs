@@ -1,4 +1,5 @@
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -201,6 +202,12 @@ impl PartialEq for Scope {
         self.single_use == other.single_use
             && self.operation == other.operation
             && (Arc::ptr_eq(&self.system, &other.system) || self.system == other.system)
+    }
+}
+
+impl Hash for Scope {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (&self.system, &self.operation, self.single_use).hash(state);
     }
 }
 

@@ -84,7 +84,7 @@ pub struct StartRequest<'a> {
 }
 
 /// Where the request that opened a flow came from.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Origin {
     /// The network address of the peer.
@@ -110,7 +110,7 @@ pub struct CheckRequest<'a> {
 }
 
 /// What came of a start.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum StartReply {
     /// A message is on its way.
@@ -129,7 +129,7 @@ pub enum StartReply {
 }
 
 /// What the authority told of a login it started; the v1 API tells none of it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Accepted {
     /// The login's name.
@@ -182,7 +182,7 @@ impl Accepted {
 }
 
 /// What came of a check.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CheckReply {
     /// Exactly the documented success, nothing like it.
@@ -208,7 +208,7 @@ pub enum CheckReply {
 }
 
 /// Why an authority that tells it answered `security error`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SecurityErrorReason {
     /// The user said that it was not them, or typed another number.
@@ -245,7 +245,7 @@ impl fmt::Debug for Txn {
 }
 
 /// The two digits that the user compares: shown where they asked, typed where they approve.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct MatchNumber(u8);
 
 impl MatchNumber {

@@ -7,7 +7,7 @@ use crate::authority::{Accepted, CheckReply, MatchNumber, SecurityErrorReason, T
 use crate::{Method, Timestamp};
 
 /// A flow whose user has a message, as far as anybody knows.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(super) struct Live {
     started_at: Timestamp,
     deadline: Timestamp,
@@ -34,7 +34,7 @@ pub(super) struct Live {
 }
 
 /// When the next check without a PIN is due.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum Check {
     Due {

@@ -34,7 +34,7 @@ use crate::authority::{MatchNumber, Txn};
 use crate::{Method, Timestamp};
 
 /// One run from start to end.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_enums, reason = "these are the states; another is a breaking change")]
 pub enum Flow {
     /// Nothing was sent to the user yet.
@@ -50,7 +50,7 @@ pub enum Flow {
 }
 
 /// Nothing was sent to the user yet, or the answer to that is awaited.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Idle {
     opened_at: Timestamp,
     expected: Method,
@@ -58,7 +58,7 @@ pub struct Idle {
 }
 
 /// How far the start of an idle flow has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Start {
     /// Not asked for.
@@ -70,7 +70,7 @@ enum Start {
 }
 
 /// What kept a message from being sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Hindrance {
@@ -83,15 +83,15 @@ pub enum Hindrance {
 }
 
 /// The user has a message, as far as anybody knows.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Started(Live);
 
 /// The authority said that it awaits the user.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Polling(Live);
 
 /// The authority said that the user proved who they are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Authenticated {
     at: Timestamp,
     method: Method,
@@ -112,7 +112,7 @@ impl Authenticated {
 }
 
 /// Over without success.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Expired {
     at: Timestamp,
     over: Over,
@@ -133,7 +133,7 @@ impl Expired {
 }
 
 /// How a flow ended that did not authenticate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Over {

@@ -22,7 +22,7 @@ impl Cx {
 }
 
 /// What happens to a flow.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Input {
     /// Send the user their first message.
@@ -57,7 +57,7 @@ pub enum Input {
 }
 
 /// What the driver has to do once the step is stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Effect {
     /// Ask the authority for a message, and answer with [`Input::Start`].

@@ -12,7 +12,7 @@ use crate::flow::{Cx, Effect, Flow, Illegal, Input, Objection};
 use crate::policy::Networks;
 use crate::refusal::AcrValues;
 use crate::store::{FlowRecord, Store, StoreError, Swap};
-use crate::{Authority, Clock, Elevation, Method, Timestamp};
+use crate::{Authority, Clock, Method, Timestamp};
 
 /// What the gate is made of, shared by all its clones and tasks.
 #[derive(Debug)]
@@ -83,7 +83,7 @@ impl Engine {
                 });
             }
             let next = current.next(step.flow);
-            let grant = elevation(&next);
+            let grant = next.elevation();
             match self.store.swap(next.clone(), grant, now).await? {
                 Swap::Done => {
                     tracing::debug!(
@@ -196,21 +196,6 @@ impl Engine {
         // The sender lives as long as the engine.
         let _ = self.closing.subscribe().wait_for(|closing| *closing).await;
     }
-}
-
-/// What a flow that has authenticated brings its session.
-fn elevation(record: &FlowRecord) -> Option<Elevation> {
-    let Flow::Authenticated(end) = &record.flow else {
-        return None;
-    };
-    Some(Elevation {
-        scope: record.binding.scope.clone(),
-        method: end.method(),
-        authenticated_at: end.at(),
-        flow: record.id,
-        address: record.binding.origin.ip,
-        spent: false,
-    })
 }
 
 /// The target under which the gate logs.

@@ -17,6 +17,7 @@ mod tests;
 mod value;
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 pub use self::decimal::{Decimal, NotADecimal};
@@ -153,6 +154,12 @@ impl PartialEq for Operation {
 }
 
 impl Eq for Operation {}
+
+impl Hash for Operation {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.digest.hash(state);
+    }
+}
 
 impl fmt::Debug for Operation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

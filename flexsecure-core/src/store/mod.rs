@@ -22,6 +22,8 @@ mod memory;
 mod written;
 
 pub use self::memory::MemoryStore;
+#[cfg(feature = "test-util")]
+pub use self::memory::Snapshot;
 pub use self::written::Unreadable;
 
 /// Flows and elevations, shared by all nodes.
@@ -211,7 +213,7 @@ pub enum News {
 }
 
 /// A flow as it is kept.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct FlowRecord {
     /// Its name.
     pub id: FlowId,
@@ -236,6 +238,23 @@ impl FlowRecord {
         }
     }
 
+    /// What it brings its session once it has authenticated: the grant of the
+    /// [swap](Store::swap) that stores it.
+    #[must_use]
+    pub fn elevation(&self) -> Option<Elevation> {
+        let Flow::Authenticated(end) = &self.flow else {
+            return None;
+        };
+        Some(Elevation {
+            scope: self.binding.scope.clone(),
+            method: end.method(),
+            authenticated_at: end.at(),
+            flow: self.id,
+            address: self.binding.origin.ip,
+            spent: false,
+        })
+    }
+
     /// Whether it can still change at `now`.
     #[must_use]
     pub fn is_live(&self, now: Timestamp) -> bool {
@@ -251,7 +270,7 @@ impl FlowRecord {
 }
 
 /// Whose a flow is and what for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Binding {
     /// The session that opened it, or that it was [rebound](Store::rebind) to.
@@ -312,7 +331,7 @@ impl Binding {
 
 /// What keeps a login apart from others of the same user on the same system; written as 32
 /// hexadecimal digits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct LoginName([u8; 16]);
 
 impl fmt::Display for LoginName {
@@ -352,7 +371,7 @@ pub enum Swap {
 }
 
 /// A start that wants to be admitted.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct StartTicket {
     /// Whose start it is and what for.

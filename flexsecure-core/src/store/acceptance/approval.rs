@@ -18,16 +18,9 @@ pub struct Approval {
 pub fn approve(record: &FlowRecord, now: Timestamp) -> Approval {
     let started = begin(record, now);
     let flow = step(&started, Input::Check(CheckReply::Authenticated), now);
-    let Flow::Authenticated(end) = &flow else { panic!("an approved flow is authenticated") };
-    let elevation = Elevation {
-        scope: record.binding.scope.clone(),
-        method: end.method(),
-        authenticated_at: end.at(),
-        flow: record.id,
-        address: record.binding.origin.ip,
-        spent: false,
-    };
-    Approval { record: record.next(flow), elevation }
+    let record = record.next(flow);
+    let Some(elevation) = record.elevation() else { panic!("an approved flow is authenticated") };
+    Approval { record, elevation }
 }
 
 /// The record that follows `record`, a flow not begun yet, once its user has a message.

@@ -5,6 +5,8 @@ mod room;
 mod session;
 mod shard;
 mod sharded;
+#[cfg(feature = "test-util")]
+mod snapshot;
 #[cfg(test)]
 mod tests;
 mod users;
@@ -20,6 +22,8 @@ use self::moved::Moved;
 use self::room::Room;
 use self::shard::{NoRoom, Shard};
 use self::sharded::Sharded;
+#[cfg(feature = "test-util")]
+pub use self::snapshot::Snapshot;
 use self::users::Users;
 use super::{Admission, FlowRecord, Opened, Peek, StartTicket, Store, StoreError, Swap};
 use crate::flow::FlowId;

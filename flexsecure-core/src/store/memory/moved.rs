@@ -29,6 +29,14 @@ impl Moved {
         lock(&self.sessions).insert(flow, session);
     }
 
+    #[cfg(feature = "test-util")]
+    pub(super) fn all(&self) -> Vec<(FlowId, SessionKey)> {
+        let sessions = lock(&self.sessions);
+        let mut all: Vec<_> = sessions.iter().map(|(flow, session)| (*flow, *session)).collect();
+        all.sort_by_key(|(flow, _)| flow.to_string());
+        all
+    }
+
     pub(super) fn remove(&self, flow: &FlowId) {
         lock(&self.sessions).remove(flow);
     }

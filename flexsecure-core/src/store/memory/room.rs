@@ -30,6 +30,11 @@ impl Room {
         self.taken() < self.places
     }
 
+    #[cfg(feature = "test-util")]
+    pub(super) const fn places(&self) -> usize {
+        self.places
+    }
+
     pub(super) fn taken(&self) -> usize {
         self.taken.load(Ordering::Relaxed)
     }

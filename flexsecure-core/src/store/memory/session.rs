@@ -5,13 +5,14 @@ use super::Shared;
 use crate::{Elevation, Elevations, Requirement, SessionKey, Timestamp};
 
 /// What a session has; an entry exists only while that is something.
-#[derive(Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Session {
     /// The oldest first.
     pub(super) flows: Vec<Kept>,
     pub(super) held: Option<Held>,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Kept {
     pub(super) record: FlowRecord,
     pub(super) opened_at: Timestamp,
@@ -29,6 +30,7 @@ pub(super) struct Leaving {
     pub(super) held: Option<Held>,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Held {
     pub(super) elevations: Arc<Elevations>,
     /// When the youngest of them is outlived.

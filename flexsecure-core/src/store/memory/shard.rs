@@ -244,6 +244,22 @@ impl Shard {
         }
     }
 
+    #[cfg(feature = "test-util")]
+    pub(super) fn sessions(&self) -> impl Iterator<Item = (&SessionKey, &Session)> {
+        self.sessions.iter()
+    }
+
+    #[cfg(feature = "test-util")]
+    pub(super) fn put(&mut self, key: SessionKey, session: Session) {
+        for kept in &session.flows {
+            self.first_flow_ends = self.first_flow_ends.min(kept.droppable_from());
+        }
+        if let Some(held) = &session.held {
+            self.first_elevations_end = self.first_elevations_end.min(held.ends_at);
+        }
+        self.sessions.insert(key, session);
+    }
+
     fn sweep_if_due(&mut self, now: Timestamp, shared: &Shared) {
         if is_sweep_due(self.swept_at, now) {
             self.sweep(now, shared, |kept| kept.is_forgettable(now));

@@ -28,8 +28,8 @@ struct Shard {
     first_dispensable: Timestamp,
 }
 
-#[derive(Default)]
-struct User {
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct User {
     /// At most [`STARTS`], of the last [`STARTS_WINDOW`].
     starts: Vec<Timestamp>,
     /// At most one for each system.
@@ -41,6 +41,7 @@ struct User {
 }
 
 /// The login of a user on a system whose authority names no logins.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Claim {
     system: Arc<str>,
     holder: LoginName,
@@ -118,6 +119,24 @@ impl Users {
         let shard = self.shards.of(auth_id);
         let user = shard.users.get(auth_id);
         user.map_or(0, |user| user.refusals.iter().filter(|at| **at >= since).count())
+    }
+
+    #[cfg(feature = "test-util")]
+    pub(super) fn all(&self) -> Vec<(Arc<str>, User)> {
+        let mut all = Vec::new();
+        for shard in self.shards.iter() {
+            all.extend(shard.users.iter().map(|(id, user)| (Arc::clone(id), user.clone())));
+        }
+        all.sort_by(|(one, _), (other, _)| one.cmp(other));
+        all
+    }
+
+    #[cfg(feature = "test-util")]
+    pub(super) fn put(&self, auth_id: Arc<str>, user: User) {
+        assert!(self.users.take());
+        let mut shard = self.shards.of(&*auth_id);
+        shard.first_dispensable = shard.first_dispensable.min(user.dispensable_from());
+        shard.users.insert(auth_id, user);
     }
 
     /// None, and nothing done, if there is no room for another user.
