@@ -16,6 +16,9 @@ pub struct Settings {
     pub authority: AuthoritySetting,
     /// `BANK_SECRET`: what session cookies are signed with.
     pub secret: Option<String>,
+    /// `REDIS_URL`: where all nodes keep flows and elevations; in the memory of this one if it is
+    /// not set.
+    pub redis: Option<String>,
     /// `STEP_UP_DEFAULT_METHOD`: what to expect of an authority that tells nobody's method.
     pub default_method: Method,
 }
@@ -55,9 +58,6 @@ pub enum SettingsError {
         /// Its value.
         value: String,
     },
-    /// There is no such store in this build.
-    #[error("unset REDIS_URL: this build keeps flows and elevations in memory only")]
-    NoRedis,
     /// It is not UTF-8.
     #[error("set {name} to UTF-8 text, or not at all")]
     NotText {
@@ -89,9 +89,6 @@ impl Settings {
                 value.parse().map_err(|_| SettingsError::Address { name, example, value })
             })
         };
-        if text("REDIS_URL")?.is_some() {
-            return Err(SettingsError::NoRedis);
-        }
         let is_remote = text("FLEXSECURE_URL")?.is_some() || text("FLEXSECURE_API_KEY")?.is_some();
         let authority = if is_remote {
             AuthoritySetting::Remote
@@ -111,6 +108,7 @@ impl Settings {
             address: address("BANK_ADDR", 3000)?,
             authority,
             secret: text("BANK_SECRET")?,
+            redis: text("REDIS_URL")?,
             default_method,
         })
     }
@@ -160,7 +158,6 @@ mod tests {
             ("AUTHORITY_ADDR", "4000"),
             ("AUTHORITY_ADDR", "0.0.0.0:4000"),
             ("STEP_UP_DEFAULT_METHOD", "sms"),
-            ("REDIS_URL", "redis://127.0.0.1"),
         ] {
             let sentence = read(&[(name, value)]).unwrap_err().to_string();
             assert!(sentence.contains(name) && !sentence.contains('\n'), "{sentence}");

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use flexsecure_core::authority::ConfigError;
 use flexsecure_core::{BuildError, Gate, HttpAuthority};
+use flexsecure_redis::RedisStore;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tracing_subscriber::EnvFilter;
@@ -44,7 +45,11 @@ impl Node {
             Some(embedded) => embedded.client()?,
             None => HttpAuthority::from_env()?,
         };
-        let gate = Gate::builder(authority).default_method(settings.default_method).build()?;
+        let mut gate = Gate::builder(authority).default_method(settings.default_method);
+        if let Some(url) = &settings.redis {
+            gate = gate.store(RedisStore::connect(url)?);
+        }
+        let gate = gate.build()?;
         let sessions = Sessions::new(settings.secret.as_deref());
         let bank = Bank::new(gate, sessions, embedded.as_ref().map(Embedded::inbox));
 
@@ -131,6 +136,9 @@ pub enum StartError {
     /// The configured authority makes no sense.
     #[error("FLEXSECURE_URL and FLEXSECURE_API_KEY do not name an authority")]
     Authority(#[from] ConfigError),
+    /// There can be no Redis or Valkey there.
+    #[error("set REDIS_URL to where flows and elevations are kept, such as redis://127.0.0.1")]
+    Store(#[from] flexsecure_redis::ConfigError),
     /// The gate's settings make no sense.
     #[error(transparent)]
     Gate(#[from] BuildError),

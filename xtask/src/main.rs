@@ -39,6 +39,9 @@ fn test() -> Result<(), Failed> {
             &[&["clippy", "--quiet"], *features, &["--", "-D", "warnings"]].concat(),
         )?;
     }
+    // The tests start these themselves, on ports and with data of their own.
+    tools::debian("redis-server", "redis-server")?;
+    tools::debian("faketime", "faketime")?;
     if tools::has_nextest() {
         step(
             "tests",

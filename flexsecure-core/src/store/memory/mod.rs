@@ -60,7 +60,7 @@ use crate::{Elevation, Elevations, SessionKey, Timestamp};
 ///
 /// Nodes behind one load balancer do not see each other's memory: a user elevated on one is asked
 /// again on the next, and limits count on each alone. Nothing survives a restart, which is safe:
-/// users are asked again.
+/// users are asked again. For more nodes than one there is the store of `flexsecure-redis`.
 pub struct MemoryStore {
     shards: Sharded<Shard>,
     shared: Shared,
