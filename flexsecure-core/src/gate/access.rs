@@ -410,7 +410,8 @@ pub(super) struct Admitted {
 
 #[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` calls")]
 pub(super) fn store_unavailable(error: StoreError) -> Details {
-    tracing::error!(target: LOG, %error, "the store failed");
+    let cause = std::error::Error::source(&error).map(tracing::field::display);
+    tracing::error!(target: LOG, %error, cause, "the store failed");
     Details::of(Problem::StoreUnavailable).retry_after(STORE_RETRY)
 }
 
