@@ -287,7 +287,7 @@ impl<S: Store> Subject<S> {
     async fn has(&self, who: &Someone) -> bool {
         match self.store.peek(&who.session, &who.auth_id) {
             Peek::Known(held) => held.is_some(),
-            Peek::Ask => self.elevations(who).await.is_some(),
+            Peek::Ask => self.ok(self.store.elevations(&who.session, &who.auth_id).await).is_some(),
         }
     }
 }
