@@ -16,4 +16,10 @@ pub(crate) fn refused(fault: &Fault) {
     }
 }
 
+/// A server from which nothing is heard of what other nodes do.
+pub(crate) fn unwatched(server: &str, fault: &Fault) {
+    let advice = fault.advice().unwrap_or("requests cost a round trip until it is back");
+    tracing::warn!(target: TARGET, server, %fault, advice, "no local copies for now");
+}
+
 const TARGET: &str = "flexsecure::store";

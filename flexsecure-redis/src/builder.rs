@@ -1,8 +1,12 @@
 use std::fmt;
+use std::time::Duration;
 
 use crate::RedisStore;
+use crate::copies::CAPACITY;
+use crate::link::Limits;
 use crate::names::Names;
 use crate::server::Server;
+use crate::verbs::Settings;
 
 /// Settings of a [`RedisStore`], from [`RedisStore::builder`].
 ///
@@ -13,6 +17,8 @@ pub struct Builder {
     is_cluster: bool,
     namespace: String,
     roots: Option<Vec<u8>>,
+    copies: Option<usize>,
+    limits: Limits,
 }
 
 impl Builder {
@@ -22,6 +28,8 @@ impl Builder {
             is_cluster: false,
             namespace: DEFAULT_NAMESPACE.to_owned(),
             roots: None,
+            copies: Some(CAPACITY),
+            limits: Limits::default(),
         }
     }
 
@@ -37,6 +45,21 @@ impl Builder {
     /// `-`, `_`, `.` and `:`. Stores with different ones know nothing of each other.
     pub fn namespace(mut self, namespace: &str) -> Self {
         namespace.clone_into(&mut self.namespace);
+        self
+    }
+
+    /// Asks the server for every request, instead of keeping copies of what sessions hold for as long as
+    /// the server is sure to tell of changes: for servers, or proxies, that do not speak RESP3. These do
+    /// not tell of the news on other nodes either.
+    pub const fn without_local_copies(mut self) -> Self {
+        self.copies = None;
+        self
+    }
+
+    /// How long one try may take, and how long a verb, which may try twice: 500 milliseconds and one
+    /// second unless set, which suits a server in the same place.
+    pub const fn time_limits(mut self, one_try: Duration, verb: Duration) -> Self {
+        self.limits = Limits { one_try, verb };
         self
     }
 
@@ -61,12 +84,14 @@ impl Builder {
         let roots = self.roots.as_deref();
         let server = match self.urls.as_slice() {
             [url] if !self.is_cluster => Server::single(url, roots)?,
-            urls => Server::cluster(urls, roots)?,
+            urls => Server::cluster(urls, roots, self.limits.one_try)?,
         };
         if !is_namespace(&self.namespace) {
             return Err(ConfigError::Namespace);
         }
-        Ok(RedisStore::open(server, Names::new(&self.namespace)))
+        let names = Names::new(&self.namespace);
+        let settings = Settings { names, copies: self.copies, limits: self.limits };
+        Ok(RedisStore::open(server, settings))
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use flexsecure_core::flow::FlowId;
 use flexsecure_core::store::{Binding, FlowRecord, Unreadable};
 use flexsecure_core::{Elevation, Elevations, Requirement, SessionKey, Timestamp};
+use foldhash::fast::RandomState;
 use redis::Value;
 use serde::Deserialize;
 
@@ -71,19 +72,27 @@ pub(crate) fn flow(
 /// What a user holds in all sessions.
 #[derive(Debug)]
 pub(crate) struct Holdings {
-    pub(crate) sessions: HashMap<SessionKey, Arc<Elevations>, foldhash::fast::RandomState>,
+    pub(crate) sessions: Sessions,
+    /// For how long it can be kept: until the first is outlived.
+    pub(crate) good_for: Duration,
+    /// When the server read it, in microseconds of its clock.
+    pub(crate) read_at: u64,
 }
+
+pub(crate) type Sessions = HashMap<SessionKey, Arc<Elevations>, RandomState>;
 
 /// What is held according to an answer of the script for elevations.
 pub(crate) fn holdings(answer: Value, auth_id: &str, cutoff: Timestamp) -> Result<Holdings, Fault> {
     let Value::Array(answer) = answer else { return Err(Fault::Unexpected) };
     let Ok([time, fields]) = <[Value; 2]>::try_from(answer) else { return Err(Fault::Unexpected) };
-    let server_now = millis(&text(time)?.ok_or(Fault::Unexpected)?);
-    let server_now = server_now.map_err(|_| Fault::Unexpected)?;
+    let read_at: u64 = text(time)?.and_then(|it| it.parse().ok()).ok_or(Fault::Unexpected)?;
+    let server_now = Timestamp::from_millis(read_at / 1000);
+    let mut good_for = LONGEST;
     let mut found = Vec::new();
     for (field, value) in pairs(fields)? {
         match elevation(&field, &value, cutoff, server_now) {
             Ok(Some(kept)) => {
+                good_for = good_for.min(kept.left);
                 found.push(kept);
             }
             Ok(None) => {}
@@ -96,20 +105,20 @@ pub(crate) fn holdings(answer: Value, auth_id: &str, cutoff: Timestamp) -> Resul
     }
     found.sort_by_key(|kept| kept.sequence);
     let auth_id: Arc<str> = auth_id.into();
-    let mut sessions: HashMap<SessionKey, Elevations, foldhash::fast::RandomState> =
-        HashMap::default();
+    let mut sessions: HashMap<SessionKey, Elevations, RandomState> = HashMap::default();
     for kept in found {
         let none = || Elevations::none(Arc::clone(&auth_id));
         sessions.entry(kept.session).or_insert_with(none).grant(kept.elevation);
     }
     let sessions = sessions.into_iter().map(|(session, held)| (session, Arc::new(held)));
-    Ok(Holdings { sessions: sessions.collect() })
+    Ok(Holdings { sessions: sessions.collect(), good_for, read_at })
 }
 
 struct KeptElevation {
     session: SessionKey,
     elevation: Elevation,
     sequence: u64,
+    left: Duration,
 }
 
 /// None if it was revoked with everybody, or is outlived by the clock of the server: one that was
@@ -142,7 +151,7 @@ fn elevation(
         return Ok(None);
     }
     let sequence = header.sequence.parse().map_err(|_| Damage::Header)?;
-    Ok(Some(KeptElevation { session, elevation, sequence }))
+    Ok(Some(KeptElevation { session, elevation, sequence, left: LONGEST.saturating_sub(age) }))
 }
 
 /// A text, or nothing.

@@ -23,6 +23,7 @@ pub(crate) struct Link {
     state: Arc<watch::Sender<State>>,
     in_flight: Semaphore,
     breaker: Breaker,
+    one_try: Duration,
     keeper: JoinHandle<()>,
 }
 
@@ -61,11 +62,11 @@ impl Connection {
 
 impl Link {
     /// Begins to connect, and goes on trying for as long as it exists.
-    pub(crate) fn open(server: Server) -> Self {
+    pub(crate) fn open(server: Arc<Server>, one_try: Duration) -> Self {
         let state = Arc::new(watch::Sender::new(State::Connecting));
         let keeper = tokio::spawn(keep_connected(server, Arc::clone(&state)));
         let in_flight = Semaphore::new(IN_FLIGHT);
-        Self { state, in_flight, breaker: Breaker::default(), keeper }
+        Self { state, in_flight, breaker: Breaker::default(), one_try, keeper }
     }
 
     /// Runs a script, and once more if nobody knows what came of the first try.
@@ -93,7 +94,7 @@ impl Link {
 
     async fn call_once(&self, call: &Call, limit: Instant) -> Result<Value, Fault> {
         let now = Instant::now();
-        let in_time = now.checked_add(TRY).unwrap_or(now).min(limit);
+        let in_time = now.checked_add(self.one_try).unwrap_or(now).min(limit);
         let established = timeout_at(in_time, self.established()).await;
         let established = established.unwrap_or(Err(Fault::TimedOut))?;
         let mut connection = established.connection.clone();
@@ -158,12 +159,14 @@ impl Drop for Link {
     }
 }
 
-async fn keep_connected(server: Server, state: Arc<watch::Sender<State>>) {
+async fn keep_connected(server: Arc<Server>, state: Arc<watch::Sender<State>>) {
     let mut states = state.subscribe();
+    let mut told = None;
     loop {
         let connected = timeout(CONNECT, server.connect()).await;
         match connected.unwrap_or(Err(Fault::TimedOut)) {
             Ok(connection) => {
+                told = None;
                 let established = Established { connection, late: AtomicU32::new(0) };
                 state.send_replace(State::Up(Arc::new(established)));
                 let lost = states.wait_for(|state| !matches!(state, State::Up(_))).await;
@@ -172,7 +175,10 @@ async fn keep_connected(server: Server, state: Arc<watch::Sender<State>>) {
                 }
             }
             Err(fault) => {
-                alarm::refused(&fault);
+                if told.as_ref() != Some(&fault) {
+                    alarm::refused(&fault);
+                    told = Some(fault.clone());
+                }
                 state.send_replace(State::Down(fault));
                 sleep(BETWEEN_CONNECTS).await;
             }
@@ -180,11 +186,20 @@ async fn keep_connected(server: Server, state: Arc<watch::Sender<State>>) {
     }
 }
 
-/// How long one try may take.
-pub(crate) const TRY: Duration = Duration::from_millis(500);
+/// How long things may take.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    pub(crate) one_try: Duration,
+    pub(crate) verb: Duration,
+}
 
-/// How long a verb may take.
-pub(crate) const VERB: Duration = Duration::from_secs(1);
+impl Default for Limits {
+    fn default() -> Self {
+        Self { one_try: TRY, verb: Duration::from_secs(1) }
+    }
+}
+
+pub(crate) const TRY: Duration = Duration::from_millis(500);
 
 const CONNECT: Duration = Duration::from_secs(1);
 

@@ -38,6 +38,17 @@ impl Names {
         format!("{}:revoked", self.namespace)
     }
 
+    /// What the keys begin with whose changes make copies wrong.
+    pub(crate) fn tracked(&self) -> [String; 2] {
+        [format!("{}:elevations:", self.namespace), self.cutoff()]
+    }
+
+    /// The user whose elevations this key has, if it is such a one.
+    pub(crate) fn user_of_elevations<'k>(&self, key: &'k str) -> Option<&'k str> {
+        let rest = key.strip_prefix(&self.namespace)?.strip_prefix(":elevations:{")?;
+        rest.strip_suffix('}')
+    }
+
     pub(crate) fn news(&self) -> String {
         format!("{}:news", self.namespace)
     }

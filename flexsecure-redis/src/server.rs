@@ -1,3 +1,4 @@
+use std::fmt;
 use std::time::Duration;
 
 use redis::cluster::ClusterClient;
@@ -9,70 +10,117 @@ use redis::{
 
 use crate::ConfigError;
 use crate::fault::Fault;
-use crate::link::{Connection, TRY};
+use crate::link::Connection;
 
 /// Where the store is and how to get in.
-#[derive(Clone)]
-pub(crate) enum Server {
-    Single(Box<Client>),
-    Cluster(Box<ClusterClient>),
+pub(crate) struct Server {
+    /// One, or those of a cluster that are asked for the others.
+    nodes: Vec<ConnectionInfo>,
+    cluster: Option<ClusterClient>,
+}
+
+/// A node of a cluster as others name it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Address {
+    pub(crate) host: String,
+    pub(crate) port: u16,
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.host, self.port)
+    }
 }
 
 impl Server {
     pub(crate) fn single(url: &str, roots: Option<&[u8]>) -> Result<Self, ConfigError> {
-        Ok(Self::Single(Box::new(client(info(url)?, roots)?)))
+        Ok(Self { nodes: vec![info(url, roots)?], cluster: None })
     }
 
-    pub(crate) fn cluster(urls: &[String], roots: Option<&[u8]>) -> Result<Self, ConfigError> {
-        let nodes = urls.iter().map(|url| info(url)).collect::<Result<Vec<_>, _>>()?;
-        let mut builder = ClusterClient::builder(nodes)
+    pub(crate) fn cluster(
+        urls: &[String],
+        roots: Option<&[u8]>,
+        one_try: Duration,
+    ) -> Result<Self, ConfigError> {
+        let nodes = urls.iter().map(|url| info(url, roots)).collect::<Result<Vec<_>, _>>()?;
+        let mut builder = ClusterClient::builder(nodes.clone())
             .retries(2)
             .min_retry_wait(10)
             .max_retry_wait(100)
             .tcp_settings(tcp_settings())
-            .connection_timeout(TRY)
-            .response_timeout(TRY);
+            .connection_timeout(one_try)
+            .response_timeout(one_try);
         if let Some(roots) = roots {
             builder = builder.certs(certificates(roots));
         }
-        builder.build().map(Box::new).map(Self::Cluster).map_err(|_| ConfigError::NotARedisUrl)
+        let cluster = builder.build().map_err(|_| ConfigError::NotARedisUrl)?;
+        Ok(Self { nodes, cluster: Some(cluster) })
+    }
+
+    pub(crate) const fn is_cluster(&self) -> bool {
+        self.cluster.is_some()
     }
 
     pub(crate) async fn connect(&self) -> Result<Connection, Fault> {
-        match self {
-            Self::Single(client) => {
-                let config = AsyncConnectionConfig::new()
-                    .set_connection_timeout(None)
-                    .set_response_timeout(None);
-                let connection = client.get_multiplexed_async_connection_with_config(&config).await;
-                Ok(Connection::Single(connection?))
+        if let Some(cluster) = &self.cluster {
+            return Ok(Connection::Cluster(cluster.get_async_connection().await?));
+        }
+        let node = self.nodes.first().cloned().ok_or(Fault::Unexpected)?;
+        let config = AsyncConnectionConfig::new();
+        let config = config.set_connection_timeout(None).set_response_timeout(None);
+        let client = Client::open(node)?;
+        let connection = client.get_multiplexed_async_connection_with_config(&config).await?;
+        Ok(Connection::Single(connection))
+    }
+
+    /// The nodes that were named.
+    pub(crate) fn addresses(&self) -> Vec<Address> {
+        let address = |node: &ConnectionInfo| {
+            if let ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. } =
+                node.addr()
+            {
+                return Some(Address { host: host.clone(), port: *port });
             }
-            Self::Cluster(client) => Ok(Connection::Cluster(client.get_async_connection().await?)),
+            None
+        };
+        self.nodes.iter().filter_map(address).collect()
+    }
+
+    /// For who wants to be told of changes, at the node that was named or at another.
+    pub(crate) fn watching(&self, at: Option<&Address>) -> Result<Client, Fault> {
+        let mut node = self.nodes.first().cloned().ok_or(Fault::Unexpected)?;
+        if let Some(Address { host, port }) = at {
+            let (host, port) = (host.clone(), *port);
+            let address = if let ConnectionAddr::TcpTls { tls_params, .. } = node.addr() {
+                let tls_params = tls_params.clone();
+                ConnectionAddr::TcpTls { host, port, insecure: false, tls_params }
+            } else {
+                ConnectionAddr::Tcp(host, port)
+            };
+            node = node.set_addr(address);
         }
+        let redis = node.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
+        Ok(Client::open(node.set_redis_settings(redis))?)
     }
 }
 
-fn client(info: ConnectionInfo, roots: Option<&[u8]>) -> Result<Client, ConfigError> {
-    match (info.addr(), roots) {
-        (ConnectionAddr::TcpTls { .. }, Some(roots)) => {
-            let client = Client::build_with_tls(info, certificates(roots));
-            client.map_err(|_| ConfigError::Certificates)
-        }
-        _ => Client::open(info).map_err(|_| ConfigError::NotARedisUrl),
-    }
-}
-
-fn info(url: &str) -> Result<ConnectionInfo, ConfigError> {
+fn info(url: &str, roots: Option<&[u8]>) -> Result<ConnectionInfo, ConfigError> {
     let info = url.into_connection_info().map_err(|_| ConfigError::NotARedisUrl)?;
+    let redis = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP2);
+    let redis = redis.set_skip_set_lib_name();
+    let info = info.set_redis_settings(redis).set_tcp_settings(tcp_settings());
     // A URL has a way to ask for no verification.
     if let ConnectionAddr::TcpTls { insecure: false, .. } = info.addr() {
         take_crypto_provider();
-    } else if !matches!(info.addr(), ConnectionAddr::Tcp(..)) {
-        return Err(ConfigError::NotARedisUrl);
+        let Some(roots) = roots else { return Ok(info) };
+        let client = Client::build_with_tls(info, certificates(roots));
+        let client = client.map_err(|_| ConfigError::Certificates)?;
+        return Ok(client.get_connection_info().clone());
     }
-    let redis = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP2);
-    let redis = redis.set_skip_set_lib_name();
-    Ok(info.set_redis_settings(redis).set_tcp_settings(tcp_settings()))
+    if matches!(info.addr(), ConnectionAddr::Tcp(..)) {
+        return Ok(info);
+    }
+    Err(ConfigError::NotARedisUrl)
 }
 
 /// The client of the server asks the process for one; who has set one keeps it.

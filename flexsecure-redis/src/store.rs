@@ -3,14 +3,15 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use flexsecure_core::flow::FlowId;
-use flexsecure_core::store::{Admission, FlowRecord, Opened, StartTicket, Store, StoreError, Swap};
+use flexsecure_core::store::{
+    Admission, FlowRecord, News, Opened, Peek, StartTicket, Store, StoreError, Swap,
+};
 use flexsecure_core::{Elevation, Elevations, SessionKey, Timestamp};
 
 use crate::ConfigError;
 use crate::builder::Builder;
-use crate::names::Names;
 use crate::server::Server;
-use crate::verbs::Verbs;
+use crate::verbs::{Settings, Verbs};
 
 /// Flows and elevations in Redis or Valkey, shared by all nodes that are connected to it.
 ///
@@ -40,8 +41,8 @@ impl RedisStore {
         Builder::new(url)
     }
 
-    pub(crate) fn open(server: Server, names: Names) -> Self {
-        Self(Arc::new(Verbs::new(server, names)))
+    pub(crate) fn open(server: Server, settings: Settings) -> Self {
+        Self(Arc::new(Verbs::new(server, settings)))
     }
 }
 
@@ -53,6 +54,14 @@ impl fmt::Debug for RedisStore {
 
 #[async_trait]
 impl Store for RedisStore {
+    fn peek(&self, session: &SessionKey, auth_id: &str) -> Peek {
+        self.0.peek(session, auth_id).map_or(Peek::Ask, |held| Peek::Known(Some(held)))
+    }
+
+    fn listen(&self, tell: Box<dyn Fn(News) + Send + Sync>) {
+        self.0.listen(tell);
+    }
+
     async fn elevations(
         &self,
         session: &SessionKey,

@@ -9,7 +9,7 @@ use flexsecure_core::store::{
 use flexsecure_core::{Elevation, Timestamp};
 use tokio::time::Instant;
 
-use super::{Verbs, limit, token};
+use super::{Verbs, token};
 use crate::alarm;
 use crate::fault::Fault;
 use crate::kept::{self, Damage};
@@ -18,7 +18,7 @@ use crate::scripts::{self, Call};
 
 impl Verbs {
     pub(crate) async fn open(&self, new: FlowRecord, now: Timestamp) -> Result<Opened, Fault> {
-        let limit = limit();
+        let limit = self.limit();
         let user = names::user(&new.binding.auth_id);
         let (entered, cutoff) = tokio::join!(
             self.enter(&scripts::ENTER, &new.binding.session, &user, limit),
@@ -88,7 +88,7 @@ impl Verbs {
         auth_id: &str,
         id: &FlowId,
     ) -> Result<Option<FlowRecord>, Fault> {
-        let limit = limit();
+        let limit = self.limit();
         let key = self.names.flows(&names::user(auth_id));
         let call = Call::new(&scripts::FIELD, [key]).with(format_args!("f/{id}"));
         let (answer, cutoff) = tokio::join!(self.call(&call, limit), self.cutoff(limit));
@@ -113,7 +113,7 @@ impl Verbs {
         grant: Option<&Elevation>,
         now: Timestamp,
     ) -> Result<Swap, Fault> {
-        let limit = limit();
+        let limit = self.limit();
         let auth_id = &next.binding.auth_id;
         let user = names::user(auth_id);
         let cutoff = self.cutoff(limit).await?;
@@ -143,7 +143,11 @@ impl Verbs {
             .with(grant.map(|grant| names::scope(grant.scope())).unwrap_or_default())
             .with(REFUSALS_WINDOW.as_millis())
             .with(REFUSALS);
-        match self.word(&call, limit).await?.as_str() {
+        let answer = self.word(&call, limit).await;
+        if grant.is_some() {
+            self.forget(&user);
+        }
+        match answer?.as_str() {
             "done" => Ok(Swap::Done),
             "conflict" => Ok(Swap::Conflict),
             "gone" => Ok(Swap::Gone),

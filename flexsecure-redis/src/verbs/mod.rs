@@ -7,26 +7,63 @@ mod starts;
 use std::sync::Arc;
 
 use flexsecure_core::flow::FlowId;
+use flexsecure_core::store::News;
 use flexsecure_core::{Elevations, SessionKey, Timestamp};
 use redis::Value;
 use tokio::time::Instant;
 
 use crate::alarm;
+use crate::copies::Copies;
 use crate::fault::Fault;
 use crate::kept;
-use crate::link::{Link, VERB};
+use crate::link::{Limits, Link};
+use crate::listeners::Listeners;
 use crate::names::{self, Names};
 use crate::scripts::{self, Call};
 use crate::server::Server;
+use crate::validity::Validity;
+use crate::watch::Watched;
+use crate::watchers::{self, Watchers};
+
+pub(crate) struct Settings {
+    pub(crate) names: Names,
+    /// How many sessions may be in local copies, or none at all.
+    pub(crate) copies: Option<usize>,
+    pub(crate) limits: Limits,
+}
 
 pub(crate) struct Verbs {
     link: Link,
+    limits: Limits,
     names: Names,
+    watched: Arc<Watched>,
+    _watchers: Watchers,
 }
 
 impl Verbs {
-    pub(crate) fn new(server: Server, names: Names) -> Self {
-        Self { link: Link::open(server), names }
+    pub(crate) fn new(server: Server, settings: Settings) -> Self {
+        let Settings { names, copies, limits } = settings;
+        let server = Arc::new(server);
+        let validity = Arc::new(Validity::new([watchers::FIRST.to_owned()]));
+        let copies = copies.map(|capacity| Copies::new(Arc::clone(&validity), capacity));
+        let listeners = Listeners::default();
+        let watched = Arc::new(Watched { names: names.clone(), copies, validity, listeners });
+        let watchers = Watchers::post(Arc::clone(&server), Arc::clone(&watched));
+        Self {
+            link: Link::open(server, limits.one_try),
+            limits,
+            names,
+            watched,
+            _watchers: watchers,
+        }
+    }
+
+    pub(crate) fn peek(&self, session: &SessionKey, auth_id: &str) -> Option<Arc<Elevations>> {
+        self.watched.copies.as_ref()?.get(session, auth_id)
+    }
+
+    pub(crate) fn listen(&self, tell: Box<dyn Fn(News) + Send + Sync>) {
+        self.watched.listeners.add(tell);
     }
 
     pub(crate) fn namespace(&self) -> &str {
@@ -38,9 +75,10 @@ impl Verbs {
         session: &SessionKey,
         auth_id: &str,
     ) -> Result<Option<Arc<Elevations>>, Fault> {
-        let limit = limit();
-        let key = self.names.elevations(&names::user(auth_id));
-        let call = Call::new(&scripts::ELEVATIONS, [key]);
+        let (limit, user) = (self.limit(), names::user(auth_id));
+        let call = Call::new(&scripts::ELEVATIONS, [self.names.elevations(&user)]);
+        let copies = self.watched.copies.as_ref();
+        let era = copies.and_then(|copies| copies.begin(&user, auth_id));
         let (answer, cutoff) = tokio::join!(self.call(&call, limit), self.cutoff(limit));
         let answer = match answer {
             Err(fault) if fault.is("WRONGTYPE") => {
@@ -49,7 +87,11 @@ impl Verbs {
             }
             answer => answer?,
         };
-        Ok(kept::holdings(answer, auth_id, cutoff?)?.sessions.remove(session))
+        let held = kept::holdings(answer, auth_id, cutoff?)?;
+        if let Some(copies) = copies {
+            copies.end(&user, era, &held);
+        }
+        Ok(held.sessions.get(session).map(Arc::clone))
     }
 
     pub(crate) async fn consume(
@@ -59,15 +101,17 @@ impl Verbs {
         flow: &FlowId,
         now: Timestamp,
     ) -> Result<bool, Fault> {
-        let limit = limit();
+        let limit = self.limit();
         let cutoff = self.cutoff(limit).await?;
-        let key = self.names.elevations(&names::user(auth_id));
-        let call = Call::new(&scripts::CONSUME, [key])
+        let user = names::user(auth_id);
+        let call = Call::new(&scripts::CONSUME, [self.names.elevations(&user)])
             .with(now.as_millis())
             .with(cutoff.as_millis())
             .with(format_args!("{}/{flow}", names::hexadecimal(session.as_bytes())))
             .with(token()?);
-        match self.word(&call, limit).await {
+        let answer = self.word(&call, limit).await;
+        self.forget(&user);
+        match answer {
             Ok(answer) => match answer.as_str() {
                 "yes" => Ok(true),
                 "no" => Ok(false),
@@ -87,6 +131,18 @@ impl Verbs {
 
     /// Before what time everybody is revoked.
     async fn cutoff(&self, limit: Instant) -> Result<Timestamp, Fault> {
+        let Some(copies) = &self.watched.copies else { return self.read_cutoff(limit).await };
+        match copies.cutoff() {
+            Ok(cutoff) => Ok(cutoff),
+            Err(era) => {
+                let cutoff = self.read_cutoff(limit).await?;
+                copies.learn_cutoff(era, cutoff);
+                Ok(cutoff)
+            }
+        }
+    }
+
+    async fn read_cutoff(&self, limit: Instant) -> Result<Timestamp, Fault> {
         let answer = self.call(&Call::new(&scripts::CUTOFF, [self.names.cutoff()]), limit).await?;
         match kept::text(answer)? {
             None => Ok(Timestamp::from_millis(0)),
@@ -94,6 +150,13 @@ impl Verbs {
                 alarm::unreadable("revocation of everybody", "none", damage);
                 Fault::Unexpected
             }),
+        }
+    }
+
+    /// Whoever asks this node after a write finds what was written; the server tells of it later.
+    fn forget(&self, user: &str) {
+        if let Some(copies) = &self.watched.copies {
+            copies.forget(user);
         }
     }
 
@@ -112,6 +175,11 @@ impl Verbs {
         if answer == Value::Okay { Ok(()) } else { Err(Fault::Unexpected) }
     }
 
+    fn limit(&self) -> Instant {
+        let now = Instant::now();
+        now.checked_add(self.limits.verb).unwrap_or(now)
+    }
+
     /// Carries out what takes several steps also if whoever asked for it has gone away.
     pub(crate) async fn to_the_end(
         steps: impl Future<Output = Result<(), Fault>> + Send + 'static,
@@ -119,11 +187,6 @@ impl Verbs {
         let task = tokio::spawn(steps);
         task.await.unwrap_or(Err(Fault::Disconnected(std::io::ErrorKind::Interrupted)))
     }
-}
-
-fn limit() -> Instant {
-    let now = Instant::now();
-    now.checked_add(VERB).unwrap_or(now)
 }
 
 /// Names one call of a verb, so that a repetition is known to be one.

@@ -1,7 +1,7 @@
 use flexsecure_core::{SessionKey, Timestamp};
 use tokio::time::Instant;
 
-use super::{Verbs, limit};
+use super::Verbs;
 use crate::fault::Fault;
 use crate::kept;
 use crate::names;
@@ -9,7 +9,7 @@ use crate::scripts::{self, Call, Source};
 
 impl Verbs {
     pub(crate) async fn revoke_session(&self, session: &SessionKey) -> Result<(), Fault> {
-        let limit = limit();
+        let limit = self.limit();
         let call = Call::new(&scripts::MEMBERS, [self.names.session(session)]);
         for user in kept::texts(self.call(&call, limit).await?)? {
             self.drop_of(&user, Some(session), None, "all", limit).await?;
@@ -23,14 +23,18 @@ impl Verbs {
         auth_id: &str,
         before: Option<Timestamp>,
     ) -> Result<(), Fault> {
-        self.drop_of(&names::user(auth_id), None, before, "all", limit()).await
+        self.drop_of(&names::user(auth_id), None, before, "all", self.limit()).await
     }
 
     pub(crate) async fn revoke_everybody(&self, before: Timestamp) -> Result<(), Fault> {
         let call = Call::new(&scripts::RAISE_CUTOFF, [self.names.cutoff()])
             .with(before.as_millis().min(super::flows::LARGEST_EXACT))
             .with(self.names.news());
-        self.carry_out(&call, limit()).await
+        let outcome = self.carry_out(&call, self.limit()).await;
+        if let Some(copies) = &self.watched.copies {
+            copies.clear();
+        }
+        outcome
     }
 
     /// What other users have in either session goes first: if that fails, nothing has moved, and if
@@ -41,7 +45,7 @@ impl Verbs {
         to: &SessionKey,
         auth_id: &str,
     ) -> Result<(), Fault> {
-        let limit = limit();
+        let limit = self.limit();
         let user = names::user(auth_id);
         for session in [from, to] {
             for other in self.enter(&scripts::ENTER_ANYWAY, session, &user, limit).await? {
@@ -52,7 +56,9 @@ impl Verbs {
             .with(names::hexadecimal(from.as_bytes()))
             .with(names::hexadecimal(to.as_bytes()))
             .with(self.names.news());
-        self.carry_out(&call, limit).await
+        let outcome = self.carry_out(&call, limit).await;
+        self.forget(&user);
+        outcome
     }
 
     /// Notes that `user` is about to have something in `session`, before they have, so that whoever
@@ -85,6 +91,8 @@ impl Verbs {
             .with(before.unwrap_or_default())
             .with(what)
             .with(self.names.news());
-        self.carry_out(&call, limit).await
+        let outcome = self.carry_out(&call, limit).await;
+        self.forget(user);
+        outcome
     }
 }

@@ -2,7 +2,7 @@ use flexsecure_core::Timestamp;
 use flexsecure_core::store::{Admission, REFUSALS, STARTS, STARTS_WINDOW, StartTicket};
 
 use super::flows::LARGEST_EXACT;
-use super::{Verbs, limit, token};
+use super::{Verbs, token};
 use crate::fault::Fault;
 use crate::kept;
 use crate::names;
@@ -24,7 +24,7 @@ impl Verbs {
             .with(until.unwrap_or_default())
             .with(STARTS_WINDOW.as_millis())
             .with(STARTS);
-        let mut answer = kept::texts(self.call(&call, limit()).await?)?.into_iter();
+        let mut answer = kept::texts(self.call(&call, self.limit()).await?)?.into_iter();
         let (word, until) = (answer.next().unwrap_or_default(), answer.next());
         let until = || {
             let until = until.as_deref().and_then(|until| kept::millis(until).ok());
@@ -43,12 +43,12 @@ impl Verbs {
         let call = Call::new(&scripts::RELEASE, [self.names.flows(&names::user(&binding.auth_id))])
             .with(names::system(binding.scope.system()))
             .with(binding.name());
-        self.carry_out(&call, limit()).await
+        self.carry_out(&call, self.limit()).await
     }
 
     pub(crate) async fn refusals(&self, auth_id: &str, since: Timestamp) -> Result<u32, Fault> {
         let call = Call::new(&scripts::FIELD, [self.names.flows(&names::user(auth_id))]);
-        let known = kept::text(self.call(&call.with("refusals"), limit()).await?)?;
+        let known = kept::text(self.call(&call.with("refusals"), self.limit()).await?)?;
         let known = known.unwrap_or_default();
         let counted = known.split_ascii_whitespace().filter_map(|at| kept::millis(at).ok());
         let counted = counted.filter(|at| *at >= since).take(REFUSALS).count();

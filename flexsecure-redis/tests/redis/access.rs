@@ -1,6 +1,8 @@
 use flexsecure_core::test_util::acceptance;
+use flexsecure_redis::RedisStore;
 
-use crate::server::Server;
+use crate::server::{Server, patient};
+use crate::someone::Someone;
 
 /// The very line that the README tells operators to run.
 fn documented_line() -> Vec<String> {
@@ -17,5 +19,8 @@ async fn user_with_the_documented_rights_can_do_everything() {
     let mut admin = server.admin().await;
     redis::cmd(name).arg(arguments).exec_async(&mut admin).await.unwrap();
     let url = server.url().replace("redis://", "redis://bank:password@");
-    acceptance::run(async || flexsecure_redis::RedisStore::connect(&url).unwrap()).await;
+    let store = patient(RedisStore::builder(&url)).connect().unwrap();
+    // Nothing is copied unless all that the watcher does is allowed.
+    Someone::copying(&store).await;
+    acceptance::run(async || store.clone()).await;
 }

@@ -3,7 +3,9 @@
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
+use flexsecure_core::flow::FlowId;
 use flexsecure_redis::{Builder, RedisStore};
 use redis::aio::MultiplexedConnection;
 use tempfile::TempDir;
@@ -59,8 +61,29 @@ impl Server {
         RedisStore::builder(&self.url())
     }
 
+    /// For many at once, on a machine that may be busy with other things.
+    pub(crate) fn patient(&self) -> Builder {
+        patient(self.builder())
+    }
+
     pub(crate) fn store(&self) -> RedisStore {
         self.builder().connect().unwrap()
+    }
+
+    /// How many scripts have been called, by whomever.
+    pub(crate) async fn scripts_run(&self) -> u64 {
+        let mut info = redis::cmd("INFO");
+        let info: String =
+            info.arg("commandstats").query_async(&mut self.admin().await).await.unwrap();
+        let line = info.lines().find_map(|line| line.strip_prefix("cmdstat_evalsha:calls="));
+        line.map_or(0, |line| line.split(',').next().unwrap().parse().unwrap())
+    }
+
+    /// News of a flow that there need not be; gives how many hear them.
+    pub(crate) async fn publish(&self, flow: FlowId) -> u32 {
+        let mut publish = redis::cmd("PUBLISH");
+        publish.arg("flexsecure:news").arg(flow.to_string());
+        publish.query_async(&mut self.admin().await).await.unwrap()
     }
 
     /// A connection that goes past the store.
@@ -75,6 +98,10 @@ impl Drop for Server {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+pub(crate) fn patient(builder: Builder) -> Builder {
+    builder.time_limits(Duration::from_secs(10), Duration::from_secs(20))
 }
 
 pub(crate) fn free_port() -> u16 {

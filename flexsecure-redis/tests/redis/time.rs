@@ -5,7 +5,7 @@ use crate::server::Server;
 #[tokio::test]
 async fn every_key_is_forgotten_by_the_server_within_two_hours() {
     let server = Server::start();
-    acceptance::run(async || server.store()).await;
+    acceptance::run(async || server.patient().connect().unwrap()).await;
     let mut admin = server.admin().await;
     let keys: Vec<String> = redis::cmd("KEYS").arg("*").query_async(&mut admin).await.unwrap();
     for kind in ["flows", "elevations", "sessions", "revoked"] {
