@@ -80,7 +80,14 @@ impl Hub {
 
     /// Gives tending up although somebody may wait: there is nothing more to come.
     pub(super) fn stop_tending(&self, flow: FlowId) {
-        if let Some(watched) = self.lock().get_mut(&flow) {
+        let mut flows = self.lock();
+        let Some(watched) = flows.get_mut(&flow) else {
+            return;
+        };
+        if watched.waiting == 0 {
+            // The last to leave has left the entry to whoever tends it.
+            flows.remove(&flow);
+        } else {
             watched.is_tended = false;
             watched.news.send_replace(());
         }
