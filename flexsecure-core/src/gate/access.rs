@@ -125,7 +125,8 @@ impl Engine {
                 self.audit.record(&self.event(Kind::FlowOpened).about(&record));
                 (record, true)
             }
-            Opened::Joined(record) => (record, false),
+            // As it stands: one whose start nobody answered in time is not idle, and worth asking about.
+            Opened::Joined(record) => (self.at_present(record).await, false),
             Opened::TooMany { until: then } => {
                 let wait = until(then, self.now());
                 return Err(Details::of(Problem::TooManyStarts).retry_after(wait));
