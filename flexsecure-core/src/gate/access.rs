@@ -166,7 +166,7 @@ impl Engine {
             Ok(Settled::Open | Settled::OnDemand) => Ok(before),
             Ok(Settled::Denied) => Err(Details::of(Problem::Denied)),
             Ok(Settled::Refused(defect)) => Err(Details::defect(defect)),
-            Err(_) => Err(Details::of(Problem::PolicyUnavailable)),
+            Err(_) => Err(undecided()),
         }
     }
 
@@ -416,6 +416,11 @@ pub(super) fn store_unavailable(error: StoreError) -> Details {
     Details::of(Problem::StoreUnavailable).retry_after(STORE_RETRY)
 }
 
+/// A policy has come to no decision.
+pub(super) fn undecided() -> Details {
+    Details::of(Problem::PolicyUnavailable).retry_after(POLICY_RETRY)
+}
+
 fn unavailable(wait: Duration) -> Details {
     Details::of(Problem::AuthorityUnavailable).retry_after(wait)
 }
@@ -428,3 +433,5 @@ const PATIENCE: Duration = Duration::from_secs(2);
 pub(super) const STORE_RETRY: Duration = Duration::from_secs(5);
 
 const AUTHORITY_RETRY: Duration = Duration::from_secs(5);
+
+const POLICY_RETRY: Duration = Duration::from_secs(5);

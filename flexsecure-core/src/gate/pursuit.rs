@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use super::access::{Admitted, Asked};
+use super::access::{Admitted, Asked, undecided};
 use super::client::Client;
 use super::engine::LOG;
 use super::{Applied, Ask, Gate, Pass, Verdict};
@@ -37,7 +37,7 @@ impl Pursuit {
             }
             Ok(Settled::Denied) => return refuse(Details::of(Problem::Denied)),
             Ok(Settled::Refused(defect)) => return refuse(Details::defect(defect)),
-            Err(_) => return refuse(Details::of(Problem::PolicyUnavailable)),
+            Err(_) => return refuse(undecided()),
         };
         match gate.0.admit(Asked { identity, client, proofs, again }).await {
             Ok(Admitted { elevated, held: None }) => Verdict::Pass(Pass::Elevated(elevated)),

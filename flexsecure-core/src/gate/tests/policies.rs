@@ -182,6 +182,7 @@ async fn a_policy_that_hangs_is_unavailable() {
     let hangs = asynchronous(|_| pending::<std::io::Result<Decision<'static>>>());
     let (problem, said) = world.request(&alice(), hangs).await.refused();
     assert_eq!((problem, said.status()), (Problem::PolicyUnavailable, 503));
+    assert_eq!(said.retry_after(), Some(5));
     assert_eq!(world.authority.starts(), 0);
 }
 
