@@ -311,7 +311,12 @@ impl Engine {
         pin: crate::Pin,
         address: Option<IpAddr>,
     ) -> Result<FlowRecord, Details> {
-        let Ok(outcome) = self.submit(record, pin, address).await else {
+        let errand = self.submit(record, pin, address);
+        let Ok(outcome) = tokio::time::timeout(PIN_PATIENCE, errand).await else {
+            // The authority has answered by now: the answer waits for the store, and is not lost.
+            return Err(Details::of(Problem::StoreUnavailable).retry_after(STORE_RETRY));
+        };
+        let Ok(outcome) = outcome else {
             return Err(unavailable(AUTHORITY_RETRY));
         };
         match outcome {
@@ -429,6 +434,9 @@ const MISSING: Problem = Problem::StepUpRequired(Reason::Missing);
 
 /// How long a client waits for what the authority tells, before it has to ask on.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long a client waits for what comes of a PIN: the authority has three seconds, the store one.
+const PIN_PATIENCE: Duration = Duration::from_secs(4);
 
 pub(super) const STORE_RETRY: Duration = Duration::from_secs(5);
 

@@ -141,6 +141,31 @@ async fn an_approval_survives_an_outage_of_the_store() {
     assert!(outcome.has_passed(), "{outcome:?}");
 }
 
+/// R3: who typed the PIN is told in time that the outcome is not known yet, and need not type it again.
+#[tokio::test(start_paused = true)]
+async fn a_pin_whose_outcome_cannot_be_stored_is_answered_in_time() {
+    let store = RemoteStore::default();
+    let is_down = Arc::clone(&store.is_down);
+    let world = World::with(ScriptedAuthority::pin(PIN), |builder| builder.store(store));
+    let flow = world.request(&alice(), bank()).await.flow();
+    world.authority.hold();
+    let (alice, submit) = (alice(), format!("POST {flow}/pin"));
+    let typed = format!("{{\"pin\":\"{PIN}\"}}");
+    let began = tokio::time::Instant::now();
+    let submitted = world.endpoint(&alice, &submit, &typed);
+    let meanwhile = async {
+        world.authority.wait_for(|calls| calls.len() == 2).await;
+        is_down.store(true, Ordering::SeqCst);
+        world.authority.release();
+    };
+    let (said, ()) = tokio::join!(submitted, meanwhile);
+    assert_eq!((said.status(), said.retry_after()), (503, Some(5)));
+    assert!(began.elapsed() <= Duration::from_secs(4));
+    is_down.store(false, Ordering::SeqCst);
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert!(world.request(&alice, bank()).await.has_passed());
+}
+
 /// T64: a clock that is set back does not prolong what a session holds.
 #[tokio::test]
 async fn a_clock_set_back_revives_nothing() {
