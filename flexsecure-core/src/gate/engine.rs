@@ -84,7 +84,12 @@ impl Engine {
             }
             let next = current.next(step.flow);
             let grant = next.elevation();
-            match self.store.swap(next.clone(), grant, now).await? {
+            let swap = match self.store.swap(next.clone(), grant, now).await {
+                // With an effect it is not ours to carry out: another node may have written the same.
+                Err(_) if step.effect.is_none() && self.is_stored(&next).await => Swap::Done,
+                swap => swap?,
+            };
+            match swap {
                 Swap::Done => {
                     tracing::debug!(
                         target: LOG, flow = %next.id, state = next.flow.state(), "flow moved on"
@@ -103,14 +108,21 @@ impl Engine {
         }
     }
 
+    /// Whether a swap to `next` whose outcome is unknown has happened, as far as that can be told.
+    async fn is_stored(&self, next: &FlowRecord) -> bool {
+        matches!(self.store.reload(next).await, Ok(Some(stored)) if stored == *next)
+    }
+
     /// Stores what the authority answered. A store that fails is tried again: the answer is not
     /// told to anybody before it is stored, and must not be lost.
     pub(super) async fn feed(&self, record: &FlowRecord, input: &Input) -> Option<Advanced> {
         for wait in FEED_RETRIES {
             match self.advance(record, input).await {
                 Ok(advanced) => return Some(advanced),
-                // It ended, or was revoked, while the authority was asked.
+                // It ended while the authority was asked, or this very answer was stored by an attempt
+                // that seemed to fail, and nobody was told.
                 Err(StepError::Illegal(stands)) => {
+                    self.hub.announce(record.id);
                     return Some(Advanced { record: stands.0, effect: None, wake_at: None });
                 }
                 Err(StepError::Gone) => return None,
