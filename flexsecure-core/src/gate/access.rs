@@ -71,12 +71,16 @@ impl Engine {
             let requirement = &*wanted.insert(requirement);
             let lacking = reason.as_str();
             tracing::debug!(target: POLICY_LOG, %requirement, lacking, "a proof is asked for");
-            if let Some(record) = last.filter(|it| it.binding.scope == *requirement.scope()) {
+            if let Some(record) = last.take().filter(|it| it.binding.scope == *requirement.scope())
+            {
                 // What was proved just now does not do: asking again would go on for ever.
                 let details = Details::of(Problem::StepUpRequired(for_ever(reason)));
                 return Err(details.flow(self.describe(&record)));
             }
-            let record = self.challenge(&identity, &mut client, requirement, reason).await?;
+            let challenged = self.challenge(&identity, &mut client, requirement, reason).await?;
+            let Some(record) = challenged else {
+                continue;
+            };
             let is_hopeless = is_hopeless(&record, requirement);
             let (record, kept) = match is_hopeless {
                 true => (record, None),
@@ -109,20 +113,27 @@ impl Engine {
         }
     }
 
-    /// A flow for `requirement`, started unless nothing may be sent, and as far as it can be told now.
+    /// A flow for `requirement`, started unless nothing may be sent, and as far as it can be told now;
+    /// none if the proof has come meanwhile.
     async fn challenge(
         self: &Arc<Self>,
         identity: &Identity,
         client: &mut Client,
         requirement: &Requirement,
         reason: Reason,
-    ) -> Result<FlowRecord, Details> {
+    ) -> Result<Option<FlowRecord>, Details> {
         if let Some(left) = self.misconfigured_for() {
             return Err(unavailable(left));
         }
         let (record, is_new) = match self.open(identity, client, requirement).await? {
             Opened::New(record) => {
                 self.audit.record(&self.event(Kind::FlowOpened).about(&record));
+                // The one before may have ended between the look at what it brings and now: a message
+                // for what is proved already would be one too many.
+                if self.is_proved(identity, requirement).await? {
+                    let _ = self.cancel(record).await;
+                    return Ok(None);
+                }
                 (record, true)
             }
             // As it stands: one whose start nobody answered in time is not idle, and worth asking about.
@@ -133,23 +144,34 @@ impl Engine {
             }
         };
         if is_hopeless(&record, requirement) {
-            return Ok(record);
+            return Ok(Some(record));
         }
         let is_idle = matches!(record.flow, Flow::Idle(_));
-        match client.pin.take() {
+        let record = match client.pin.take() {
             Some(pin) if !is_new && !is_idle => {
                 let pin = pin.map_err(|_| Details::of(Problem::PinMalformed))?;
-                self.try_pin(record, pin, client.origin.ip).await
+                self.try_pin(record, pin, client.origin.ip).await?
             }
             // A repeat of what was just done must not send a message, and neither must a request
             // that another site made: both find the button on the page.
-            _ if is_idle && (client.is_silent || reason == Reason::Spent) => Ok(record),
-            _ if is_idle => self.begin(record).await,
+            _ if is_idle && (client.is_silent || reason == Reason::Spent) => record,
+            _ if is_idle => self.begin(record).await?,
             // Whoever waits has the authority asked in a way that it may answer late: a question
             // before that would only put the next one off.
-            _ if !client.hold.is_zero() => self.refresh(record).await,
-            _ => self.inquire(record).await,
-        }
+            _ if !client.hold.is_zero() => self.refresh(record).await?,
+            _ => self.inquire(record).await?,
+        };
+        Ok(Some(record))
+    }
+
+    async fn is_proved(
+        &self,
+        identity: &Identity,
+        requirement: &Requirement,
+    ) -> Result<bool, Details> {
+        let held = self.store.elevations(identity.session(), identity.auth_id()).await;
+        let held = held.map_err(store_unavailable)?;
+        Ok(held.is_some_and(|it| it.judge(identity.auth_id(), requirement, self.now()).is_ok()))
     }
 
     /// What the policy says now of a request that has waited. It can ask for more, or for something

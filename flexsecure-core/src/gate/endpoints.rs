@@ -227,7 +227,10 @@ impl Engine {
     }
 
     /// In a task of its own: a client that leaves does not make the end go untold.
-    async fn cancel(self: &Arc<Self>, record: FlowRecord) -> Result<FlowRecord, Details> {
+    pub(super) async fn cancel(
+        self: &Arc<Self>,
+        record: FlowRecord,
+    ) -> Result<FlowRecord, Details> {
         let engine = Arc::clone(self);
         let cancelled = async move { engine.advance(&record, &Input::Cancel).await };
         let Ok(cancelled) = tokio::spawn(cancelled).await else {
