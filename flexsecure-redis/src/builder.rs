@@ -1,6 +1,9 @@
 use std::fmt;
 use std::time::Duration;
 
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+
 use crate::RedisStore;
 use crate::copies::CAPACITY;
 use crate::link::Limits;
@@ -82,6 +85,9 @@ impl Builder {
     /// Outside of a tokio runtime.
     pub fn connect(self) -> Result<RedisStore, ConfigError> {
         let roots = self.roots.as_deref();
+        if roots.is_some_and(|roots| !is_pem(roots)) {
+            return Err(ConfigError::Certificates);
+        }
         let server = match self.urls.as_slice() {
             [url] if !self.is_cluster => Server::single(url, roots)?,
             urls => Server::cluster(urls, roots, self.limits.one_try)?,
@@ -119,6 +125,12 @@ pub enum ConfigError {
     /// The certificates are not PEM.
     #[error("the root certificates are not PEM")]
     Certificates,
+}
+
+/// Whether there is a certificate in it, and all can be read.
+fn is_pem(roots: &[u8]) -> bool {
+    let mut certificates = CertificateDer::pem_slice_iter(roots).peekable();
+    certificates.peek().is_some() && certificates.all(|certificate| certificate.is_ok())
 }
 
 fn is_namespace(text: &str) -> bool {

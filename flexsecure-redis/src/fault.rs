@@ -93,7 +93,7 @@ impl Fault {
         let text = error.detail().unwrap_or_default();
         let code = ["NOPERM", "WRONGTYPE", "OOM", "READONLY"].into_iter();
         let mut code = code.filter(|code| text.contains(code));
-        let is_acl = || text.contains("ACL failure").then_some("NOPERM");
+        let is_acl = || text.contains("The user executing the script").then_some("NOPERM");
         Self::Refused { code: code.next().or_else(is_acl).unwrap_or("ERR").to_owned() }
     }
 }

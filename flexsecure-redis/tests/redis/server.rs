@@ -53,6 +53,10 @@ impl Server {
         Some(Self { process, port, _directory: directory })
     }
 
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
     pub(crate) fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
     }
@@ -86,6 +90,36 @@ impl Server {
         publish.query_async(&mut self.admin().await).await.unwrap()
     }
 
+    pub(crate) async fn configure(&self, name: &str, value: &str) {
+        let mut configure = redis::cmd("CONFIG");
+        configure.arg("SET").arg(name).arg(value);
+        configure.exec_async(&mut self.admin().await).await.unwrap();
+    }
+
+    pub(crate) async fn keys(&self, pattern: &str) -> Vec<String> {
+        redis::cmd("KEYS").arg(pattern).query_async(&mut self.admin().await).await.unwrap()
+    }
+
+    pub(crate) async fn fields(&self, key: &str) -> Vec<String> {
+        redis::cmd("HKEYS").arg(key).query_async(&mut self.admin().await).await.unwrap()
+    }
+
+    pub(crate) async fn get(&self, key: &str, field: &str) -> String {
+        let mut get = redis::cmd("HGET");
+        get.arg(key).arg(field).query_async(&mut self.admin().await).await.unwrap()
+    }
+
+    pub(crate) async fn set(&self, key: &str, field: &str, value: &[u8]) {
+        let mut set = redis::cmd("HSET");
+        set.arg(key).arg(field).arg(value);
+        set.exec_async(&mut self.admin().await).await.unwrap();
+    }
+
+    pub(crate) async fn cluster(&self, arguments: &[&str]) -> String {
+        let mut cluster = redis::cmd("CLUSTER");
+        cluster.arg(arguments).query_async(&mut self.admin().await).await.unwrap()
+    }
+
     /// A connection that goes past the store.
     pub(crate) async fn admin(&self) -> MultiplexedConnection {
         let client = redis::Client::open(self.url()).unwrap();
@@ -93,10 +127,16 @@ impl Server {
     }
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
+impl Server {
+    pub(crate) fn kill(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.kill();
     }
 }
 

@@ -62,6 +62,11 @@ impl Someone {
         held.map_or_else(Vec::new, |held| held.list().to_vec())
     }
 
+    /// Whether the store answers.
+    pub(crate) async fn is_served(&self, store: &RedisStore) -> bool {
+        store.elevations(&self.session, &self.auth_id).await.is_ok()
+    }
+
     /// Somebody new, in a store that makes copies by now.
     pub(crate) async fn copying(store: &RedisStore) -> Self {
         let who = Self::new();
@@ -82,6 +87,10 @@ impl Someone {
 
 pub(crate) fn bank() -> Requirement {
     Requirement::system("bank")
+}
+
+pub(crate) fn vault() -> Requirement {
+    Requirement::system("vault")
 }
 
 pub(crate) fn present() -> Timestamp {

@@ -1,0 +1,113 @@
+//! A server that is away, slow, silent, or not the one that takes the writes.
+
+use std::time::{Duration, Instant};
+
+use flexsecure_core::Store;
+use flexsecure_core::store::StoreError;
+use flexsecure_redis::RedisStore;
+
+use crate::proxy::Proxy;
+use crate::server::{Server, free_port};
+use crate::someone::{Someone, bank, eventually, present};
+
+/// How long a question took that was not answered.
+async fn unavailable(store: &RedisStore, who: &Someone) -> Duration {
+    let asked_at = Instant::now();
+    let held = store.elevations(&who.session, &who.auth_id).await;
+    assert!(matches!(held, Err(StoreError::Unavailable(_))), "{held:?}");
+    asked_at.elapsed()
+}
+
+#[tokio::test]
+async fn server_that_is_away_is_refused_with_and_found_when_it_comes() {
+    let port = free_port();
+    let store = RedisStore::connect(&format!("redis://127.0.0.1:{port}")).unwrap();
+    let who = Someone::new();
+    for _ in 0..20 {
+        assert!(unavailable(&store, &who).await < Duration::from_millis(1200));
+    }
+    // By now nobody asks any more.
+    assert!(unavailable(&store, &who).await < Duration::from_millis(50));
+    let Some(_server) = Server::at(port, &[]) else { return };
+    eventually("the store is back", async || who.is_served(&store).await).await;
+    who.elevate(&store, &bank()).await;
+}
+
+#[tokio::test]
+async fn slow_server_is_waited_for_and_silent_one_is_not() {
+    let server = Server::start();
+    let proxy = Proxy::before(&server).await;
+    let store = proxy.builder().without_local_copies().connect().unwrap();
+    let who = Someone::new();
+    let elevation = who.elevate(&store, &bank()).await;
+    proxy.delay(400, 400);
+    assert_eq!(who.held(&store).await, std::slice::from_ref(&elevation));
+
+    proxy.delay(5000, 5000);
+    assert!(unavailable(&store, &who).await < Duration::from_millis(1200));
+    proxy.delay(0, 0);
+    proxy.freeze();
+    for _ in 0..5 {
+        assert!(unavailable(&store, &who).await < Duration::from_millis(1200));
+    }
+    for _ in 0..5 {
+        assert!(unavailable(&store, &who).await < Duration::from_millis(50));
+    }
+    proxy.thaw();
+    eventually("the store is back", async || who.is_served(&store).await).await;
+    assert_eq!(who.held(&store).await, [elevation]);
+}
+
+/// A thousand requests at a silent server wait no longer than one.
+#[tokio::test]
+async fn nobody_queues_for_a_silent_server() {
+    let server = Server::start();
+    let proxy = Proxy::before(&server).await;
+    let store = proxy.builder().connect().unwrap();
+    let who = Someone::copying(&store).await;
+    proxy.freeze();
+    let asked_at = Instant::now();
+    let stranger = Someone::new();
+    let asking: Vec<_> = (0..3000)
+        .map(|_| {
+            let (store, who) = (store.clone(), stranger.clone());
+            tokio::spawn(async move { unavailable(&store, &who).await })
+        })
+        .collect();
+    for asked in asking {
+        asked.await.unwrap();
+    }
+    assert!(asked_at.elapsed() < Duration::from_secs(3), "{:?}", asked_at.elapsed());
+    assert!(unavailable(&store, &who).await < Duration::from_millis(50));
+}
+
+#[tokio::test]
+async fn replica_is_neither_written_to_nor_believed() {
+    let server = Server::start();
+    let store = server.store();
+    let who = Someone::copying(&store).await;
+    let single = who.elevate(&store, &bank().single_use()).await;
+    let pending = who.open(&store, &crate::someone::vault()).await;
+    who.be_copied(&store).await;
+    let mut admin = server.admin().await;
+    let nobody = free_port().to_string();
+    let replicate = |host: &str, port: &str| {
+        let mut replicate = redis::cmd("REPLICAOF");
+        replicate.arg(host).arg(port);
+        replicate
+    };
+    replicate("127.0.0.1", &nobody).exec_async(&mut admin).await.unwrap();
+    eventually("the copy is gone", async || who.copied(&store).is_none()).await;
+    unavailable(&store, &who).await;
+    let consumed = store.consume(&who.session, &who.auth_id, single.flow(), present()).await;
+    assert!(matches!(consumed, Err(StoreError::Unavailable(_))), "{consumed:?}");
+    assert!(store.open(who.flow(&bank()), present()).await.is_err());
+    assert!(store.flow(&who.session, &who.auth_id, &pending.id).await.is_err());
+    assert!(store.reload(&pending).await.is_err());
+    assert!(store.refusals(&who.auth_id, present()).await.is_err());
+    assert!(store.revoke_session(&who.session).await.is_err());
+
+    replicate("NO", "ONE").exec_async(&mut admin).await.unwrap();
+    eventually("the store is back", async || who.is_served(&store).await).await;
+    who.be_copied(&store).await;
+}
