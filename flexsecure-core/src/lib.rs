@@ -22,6 +22,7 @@ mod requirement;
 #[cfg(any(feature = "http", feature = "client"))]
 mod retry_after;
 pub mod store;
+mod sync;
 mod table;
 #[cfg(feature = "test-util")]
 pub mod test_util;
@@ -34,6 +35,8 @@ pub use self::authority::Authority;
 pub use self::authority::HttpAuthority;
 pub use self::elevation::{Elevated, Elevation, Elevations};
 pub use self::flow::Flow;
+#[cfg(shuttle)]
+pub use self::gate::interleavings;
 pub use self::gate::{
     Applied, Ask, BodyReading, BuildError, Check, Explanation, FlowBody, FlowRequest, Gate,
     GateBuilder, Pass, Pending, Proof, Unread, Verdict, WouldRefuse,

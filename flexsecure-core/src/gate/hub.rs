@@ -1,10 +1,11 @@
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 use tokio::sync::watch;
 
 use crate::flow::FlowId;
 use crate::store::{Binding, FlowRecord, News};
+use crate::sync::{Mutex, MutexGuard};
 
 /// Who waits on this node for which flow, and whether a task here polls for them.
 #[derive(Clone, Debug, Default)]
@@ -91,6 +92,12 @@ impl Hub {
             watched.is_tended = false;
             watched.news.send_replace(());
         }
+    }
+
+    /// Whether nobody is remembered.
+    #[cfg(shuttle)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.lock().is_empty()
     }
 
     /// Nothing in here panics under the lock, and a map of senders has no half-done state.

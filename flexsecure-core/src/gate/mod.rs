@@ -12,6 +12,7 @@
 //! | `errands` | calls to the authority, each in a task of its own |
 //! | `engine` | read, step, swap |
 //! | `hub` | who waits for which flow on this node |
+//! | `interleavings` | the same, raced |
 //! | `holds` | requests that wait, and how many may |
 //! | `lifecycle` | sessions that end or get another id |
 //! | `client` | what the gate reads from a request |
@@ -27,6 +28,8 @@ mod errands;
 mod explain;
 mod holds;
 mod hub;
+#[cfg(shuttle)]
+pub mod interleavings;
 mod lifecycle;
 mod pursuit;
 mod reading;

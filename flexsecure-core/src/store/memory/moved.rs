@@ -1,10 +1,11 @@
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::PoisonError;
 
 use foldhash::fast::RandomState;
 
 use crate::SessionKey;
 use crate::flow::FlowId;
+use crate::sync::{Mutex, MutexGuard};
 
 /// Where the flows are that are not with the session which opened them.
 ///

@@ -1,8 +1,10 @@
 use std::hash::{BuildHasher, Hash};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
 
 use foldhash::fast::RandomState;
+
+use crate::sync::{AtomicUsize, Mutex, MutexGuard};
 
 /// 64 parts, each with its own lock, told apart by a hash that is keyed per process.
 pub(super) struct Sharded<T> {
@@ -26,7 +28,7 @@ impl<T> Sharded<T> {
 
     /// Whether `one` and `other` belong to the same part.
     pub(super) fn are_together<K: Hash + ?Sized>(&self, one: &K, other: &K) -> bool {
-        let [one, other] = [one, other].map(|key| self.hasher.hash_one(key) & 63);
+        let [one, other] = [one, other].map(|key| self.hasher.hash_one(key) as usize % SHARDS);
         one == other
     }
 
@@ -47,9 +49,9 @@ impl<T> Sharded<T> {
         found.is_some()
     }
 
-    #[expect(clippy::indexing_slicing, reason = "six bits are less than 64")]
+    #[expect(clippy::indexing_slicing, reason = "the rest is less than the divisor")]
     fn at(&self, number: usize) -> MutexGuard<'_, T> {
-        lock(&self.shards[number & 63])
+        lock(&self.shards[number % SHARDS])
     }
 }
 
@@ -59,4 +61,5 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-const SHARDS: usize = 64;
+/// Where every order of locks is tried, fewer are of more use.
+const SHARDS: usize = if cfg!(shuttle) { 2 } else { 64 };
