@@ -128,12 +128,6 @@ impl Engine {
         let (record, is_new) = match self.open(identity, client, requirement).await? {
             Opened::New(record) => {
                 self.audit.record(&self.event(Kind::FlowOpened).about(&record));
-                // The one before may have ended between the look at what it brings and now: a message
-                // for what is proved already would be one too many.
-                if self.is_proved(identity, requirement).await? {
-                    let _ = self.cancel(record).await;
-                    return Ok(None);
-                }
                 (record, true)
             }
             // As it stands: one whose start nobody answered in time is not idle, and worth asking about.
@@ -147,6 +141,14 @@ impl Engine {
             return Ok(Some(record));
         }
         let is_idle = matches!(record.flow, Flow::Idle(_));
+        // The flow before this one may have ended between the look at what it brings and now, whoever
+        // has opened this one: a message for what is proved already would be one too many.
+        if is_idle && self.is_proved(identity, requirement).await? {
+            if is_new {
+                let _ = self.cancel(record).await;
+            }
+            return Ok(None);
+        }
         let record = match client.pin.take() {
             Some(pin) if !is_new && !is_idle => {
                 let pin = pin.map_err(|_| Details::of(Problem::PinMalformed))?;

@@ -24,10 +24,14 @@ pub(crate) enum Task {
     SpendUnseen(SessionKey, FlowId),
     /// It opens a flow, and starts it unless it must be silent.
     Open { session: SessionKey, is_silent: bool },
+    /// It looks once more, now that no flow before this one can bring any.
+    LookAgain { subject: Subject, is_new: bool, is_silent: bool },
     /// A step begins with reading the flow.
     Load(Errand),
     /// The step is to be stored.
     Swap(Errand, Box<Stepped>),
+    /// Nobody knows whether it was.
+    LookUp(Errand, Box<Stepped>),
     /// The step did not fit, but the flow has run out.
     Lapse(Errand, Box<FlowRecord>),
     /// A start asks to be admitted.
@@ -126,7 +130,14 @@ impl Task {
 
     /// Whether a verb that was done but not heard of differs from one that failed.
     pub(crate) const fn writes(&self) -> bool {
-        !matches!(self, Self::Look(_) | Self::Load(_) | Self::Await(..))
+        !matches!(
+            self,
+            Self::Look(_)
+                | Self::LookAgain { .. }
+                | Self::Load(_)
+                | Self::LookUp(..)
+                | Self::Await(..)
+        )
     }
 
     /// Whether it is about to store a step of this version.
@@ -143,9 +154,15 @@ impl Node<'_> {
     pub(crate) fn go(&mut self, task: Task, fate: Fate) -> (Option<Task>, Note) {
         let mut note = Note::Nothing;
         let next = match task {
-            Task::Look(_) | Task::Load(_) if fate == Fate::Unheard => unreachable!(),
-            Task::Look(_) | Task::Spend(..) | Task::SpendUnseen(..) if fate == Fate::Failed => None,
-            Task::Open { .. } if fate == Fate::Failed => None,
+            Task::Look(_)
+            | Task::LookAgain { .. }
+            | Task::Spend(..)
+            | Task::SpendUnseen(..)
+            | Task::Open { .. }
+                if fate == Fate::Failed =>
+            {
+                None
+            }
             Task::Look(session) => self.look(session, &mut note),
             Task::Spend(session, flow) => self.spend(session, flow, fate, &mut note),
             Task::SpendUnseen(session, flow) => {
@@ -154,8 +171,12 @@ impl Node<'_> {
                 None
             }
             Task::Open { session, is_silent } => self.open(session, is_silent, fate, &mut note),
+            Task::LookAgain { subject, is_new, is_silent } => {
+                self.look_again(subject, is_new, is_silent)
+            }
             Task::Load(errand) => self.load(errand, fate),
-            Task::Swap(errand, stepped) => self.swap(errand, &stepped, fate),
+            Task::LookUp(errand, stepped) => self.look_up(errand, &stepped, fate),
+            Task::Swap(errand, stepped) => self.swap(errand, stepped, fate),
             Task::Lapse(errand, next) => {
                 if fate != Fate::Failed {
                     self.store.swap(&next, self.now, self.without);
@@ -176,16 +197,8 @@ impl Node<'_> {
     }
 
     fn look(&mut self, session: SessionKey, note: &mut Note) -> Option<Task> {
-        let held = self.store.elevations(session);
         let scope = self.requirement.scope();
-        let found = held.as_deref().and_then(|held| {
-            let is_fresh = |held: &&Elevation| {
-                held.scope() == scope
-                    && self.now.since(held.authenticated_at()) < self.requirement.max_age()
-            };
-            held.list().iter().find(is_fresh).cloned()
-        });
-        match found {
+        match self.proof(session) {
             Some(held) if held.is_spent() => Some(Task::Open { session, is_silent: true }),
             Some(held) if scope.single_use() && self.without == Without::AtomicConsume => {
                 Some(Task::SpendUnseen(session, *held.flow()))
@@ -197,6 +210,26 @@ impl Node<'_> {
             }
             None => Some(Task::Open { session, is_silent: false }),
         }
+    }
+
+    /// The client's next request finds the proof; the gate lets this one look once more, but one that
+    /// leaves here is to do no harm.
+    fn look_again(&mut self, subject: Subject, is_new: bool, is_silent: bool) -> Option<Task> {
+        if self.proof(subject.binding.session).is_some_and(|held| !held.is_spent()) {
+            return is_new.then(|| subject.with(Input::Cancel));
+        }
+        let idempotent = self.is_idempotent;
+        (!is_silent).then(|| subject.with(Input::Begin { idempotent }))
+    }
+
+    /// What the session holds, spent or not.
+    fn proof(&mut self, session: SessionKey) -> Option<Elevation> {
+        let held = self.store.elevations(session)?;
+        let is_fresh = |held: &&Elevation| {
+            held.scope() == self.requirement.scope()
+                && self.now.since(held.authenticated_at()) < self.requirement.max_age()
+        };
+        held.list().iter().find(is_fresh).cloned()
     }
 
     fn spend(
@@ -227,20 +260,26 @@ impl Node<'_> {
         let binding = Binding::new(session, USER.into(), self.requirement.scope().clone());
         let flow = Flow::open(self.now, Method::Passwordless);
         let new = FlowRecord { id: self.fresh, version: 0, binding: Arc::new(binding), flow };
-        let record = match self.store.open(new, self.now) {
+        let (record, is_new) = match self.store.open(new, self.now) {
             Opened::New(record) => {
                 *note = Note::Opened;
-                record
+                (record, true)
             }
-            Opened::Joined(record) => record,
+            Opened::Joined(record) => (record, false),
             Opened::TooMany { .. } => return None,
         };
-        let is_idle = matches!(record.flow, Flow::Idle(_));
-        if fate == Fate::Unheard || (is_idle && is_silent) {
+        if fate == Fate::Unheard {
             return None;
         }
-        let idempotent = self.is_idempotent;
-        Some(Subject::of(&record).with(if is_idle { Input::Begin { idempotent } } else { WAKE }))
+        let subject = Subject::of(&record);
+        if !matches!(record.flow.at(self.now), Flow::Idle(_)) {
+            return Some(subject.with(WAKE));
+        }
+        if self.without == Without::SecondLook {
+            let idempotent = self.is_idempotent;
+            return (!is_silent).then(|| subject.with(Input::Begin { idempotent }));
+        }
+        Some(Task::LookAgain { subject, is_new, is_silent })
     }
 
     /// The first half of `advance`: reading and stepping.
@@ -266,13 +305,13 @@ impl Node<'_> {
     }
 
     /// The second half of `advance`: storing.
-    fn swap(&mut self, errand: Errand, stepped: &Stepped, fate: Fate) -> Option<Task> {
+    fn swap(&mut self, errand: Errand, stepped: Box<Stepped>, fate: Fate) -> Option<Task> {
         if fate == Fate::Failed {
-            return failed(errand);
+            return unheard(errand, stepped);
         }
         let swapped = self.store.swap(&stepped.next, stepped.now, self.without);
         if fate == Fate::Unheard {
-            return failed(errand);
+            return unheard(errand, stepped);
         }
         match swapped {
             Swap::Done => self.stored(errand, &stepped.next, stepped.effect),
@@ -281,6 +320,15 @@ impl Node<'_> {
             }
             Swap::Conflict => Some(Task::Load(errand)),
             Swap::Gone => gone(errand),
+        }
+    }
+
+    fn look_up(&mut self, errand: Errand, stepped: &Stepped, fate: Fate) -> Option<Task> {
+        let known = stepped.next.clone();
+        let found = (fate == Fate::Done).then(|| self.store.reload(known)).flatten();
+        match found.is_some_and(|found| found == stepped.next) {
+            true => self.stored(errand, &stepped.next, stepped.effect),
+            false => failed(errand),
         }
     }
 
@@ -342,6 +390,11 @@ impl Node<'_> {
         };
         Some(subject.with(Input::NotAdmitted { by, until }))
     }
+}
+
+/// Without an effect, it makes no difference who stored it.
+fn unheard(errand: Errand, stepped: Box<Stepped>) -> Option<Task> {
+    if stepped.effect.is_none() { Some(Task::LookUp(errand, stepped)) } else { failed(errand) }
 }
 
 /// The store failed: an answer is fed again, everything else is given up.

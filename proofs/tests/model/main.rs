@@ -38,7 +38,9 @@ use flexsecure_core::{Requirement, Timestamp};
 use stateright::{Checker, Model, Path, Property};
 
 use self::authority::Authority;
-use self::properties::{ITS_OWN_APPROVAL, ITS_WORD, ONE_MESSAGE, ONE_PASS, Sights, properties};
+use self::properties::{
+    ITS_OWN_APPROVAL, ITS_WORD, ONE_MESSAGE, ONE_PASS, ONE_PROOF, Sights, properties,
+};
 use self::world::{A_MINUTE, Event, LATER, Left, OVER, Rules, SOON, World};
 
 /// A defence to take out.
@@ -55,6 +57,8 @@ pub(crate) enum Without {
     Word,
     /// Looking whether an elevation is spent and spending it are two steps.
     AtomicConsume,
+    /// Who opens a flow does not look again for a proof that has come meanwhile.
+    SecondLook,
     /// Starts at an authority that names no logins claim nothing.
     Claim,
 }
@@ -198,6 +202,16 @@ fn three_requests_at_once_on_v1() {
         .holds("three requests, v1");
 }
 
+/// A proof that is good for many requests comes while some of them are on their way.
+#[test]
+fn a_proof_that_comes_meanwhile() {
+    let left = Left { requests: [3, 0], polls: 1, ..NOTHING };
+    Protocol::new(bank(), full(), left)
+        .until(&[SOON])
+        .sees(Sights { is_contended: true, ..PASSES })
+        .holds("a proof that comes meanwhile");
+}
+
 /// The store fails, and what it did may go unheard, so that an answer is fed twice.
 #[test]
 fn a_store_that_fails() {
@@ -277,6 +291,12 @@ fn without_spending_in_one_step_one_proof_lets_two_in() {
     let left = Left { requests: [3, 0], polls: 1, ..NOTHING };
     let once = bank().single_use();
     Protocol::new(once, full(), left).without(Without::AtomicConsume).breaks(ONE_PASS);
+}
+
+#[test]
+fn without_a_second_look_what_is_proved_is_asked_for_again() {
+    let left = Left { requests: [3, 0], polls: 1, ..NOTHING };
+    Protocol::new(bank(), full(), left).without(Without::SecondLook).breaks(ONE_PROOF);
 }
 
 #[test]

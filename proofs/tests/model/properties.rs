@@ -9,7 +9,7 @@ use stateright::Property;
 
 use crate::Protocol;
 use crate::driver::{Fate, Question, Task, WAKE};
-use crate::world::{NODES, Outcome, Rules, World};
+use crate::world::{NODES, OVER, Outcome, Rules, World};
 
 /// What has to be reached beside, or an exploration would show little.
 #[derive(Clone, Debug, Default)]
@@ -38,6 +38,9 @@ pub(crate) fn properties(sights: &Sights) -> Vec<Property<Protocol>> {
         Property::always(ONE_PASS, |protocol: &Protocol, world: &World| {
             !protocol.rules.requirement.scope().single_use()
                 || world.told.passes.windows(2).all(|passes| passes[0] != passes[1])
+        }),
+        Property::always(ONE_PROOF, |it: &Protocol, world: &World| {
+            it.rules.requirement.scope().single_use() || asks_once(world)
         }),
         Property::always("a node that lives can end every flow, as approved if it was", can_end),
     ];
@@ -73,6 +76,20 @@ fn one_message(protocol: &Protocol, world: &World) -> bool {
     let flows = world.store.picture().flows();
     let mut messages = flows.map(|record| world.authority.messages_of(record.id));
     messages.all(|messages| messages <= 1 + usize::from(asked_again))
+}
+
+/// A flow after one that was approved sends nothing, as long as that proof is good.
+fn asks_once(world: &World) -> bool {
+    let flows: Vec<_> = world.store.picture().flows().collect();
+    world.now >= OVER
+        || flows.iter().enumerate().all(|(number, proved)| {
+            let later = &flows[number + 1..];
+            !matches!(proved.flow, Flow::Authenticated(_))
+                || later.iter().all(|it| {
+                    !it.binding.is_same_as(&proved.binding)
+                        || world.authority.messages_of(it.id) == 0
+                })
+        })
 }
 
 /// Unless that was replaced by a later one for the same.
@@ -162,6 +179,8 @@ fn ask(rules: &Rules, world: &mut World, record: &FlowRecord) {
 }
 
 pub(crate) const ONE_MESSAGE: &str = "a flow sends one message by itself";
+
+pub(crate) const ONE_PROOF: &str = "what is proved is not asked for again";
 
 pub(crate) const ITS_WORD: &str = "an elevation is of a flow that the authority called so";
 
