@@ -35,7 +35,7 @@ use std::collections::HashMap;
 use std::time::Instant;
 
 use flexsecure_core::{Requirement, Timestamp};
-use stateright::{Checker, Model, Path, Property};
+use stateright::{Checker, HasDiscoveries, Model, Path, Property};
 
 use self::authority::Authority;
 use self::properties::{
@@ -119,13 +119,8 @@ impl Protocol {
 
     fn explore(self, name: &str) -> (HashMap<&'static str, Path<World, Event>>, usize) {
         let began = Instant::now();
-        let without = self.rules.without;
         let checker = self.checker().threads(2);
-        let checker = match without {
-            Without::Nothing => checker,
-            _ => checker.finish_when(stateright::HasDiscoveries::AnyFailures),
-        };
-        let checker = checker.spawn_bfs().join();
+        let checker = checker.finish_when(HasDiscoveries::AnyFailures).spawn_bfs().join();
         let (states, steps) = (checker.unique_state_count(), checker.state_count());
         let (depth, seconds) = (checker.max_depth(), began.elapsed().as_secs_f32());
         println!("{name}: {states} states, {steps} steps, depth {depth}, {seconds:.1} s");
@@ -210,6 +205,15 @@ fn a_proof_that_comes_meanwhile() {
         .until(&[SOON])
         .sees(Sights { is_contended: true, ..PASSES })
         .holds("a proof that comes meanwhile");
+}
+
+/// The same of one that is good for one request, and wanted by two.
+#[test]
+fn a_proof_that_two_want_to_spend() {
+    let left = Left { requests: [3, 0], polls: 1, ..NOTHING };
+    Protocol::new(bank().single_use(), full(), left)
+        .sees(Sights { is_contended: true, is_wanted_twice: true, ..PASSES })
+        .holds("a proof that two want to spend");
 }
 
 /// The store fails, and what it did may go unheard, so that an answer is fed twice.
@@ -313,6 +317,7 @@ const PASSES: Sights = Sights {
     is_orphaned: false,
     is_repeated: false,
     is_contended: false,
+    is_wanted_twice: false,
 };
 
 const NOTHING: Left = Left {

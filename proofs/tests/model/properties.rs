@@ -21,6 +21,7 @@ pub(crate) struct Sights {
     pub(crate) is_orphaned: bool,
     pub(crate) is_repeated: bool,
     pub(crate) is_contended: bool,
+    pub(crate) is_wanted_twice: bool,
 }
 
 /// Of which worlds it was shown that they can come to an end.
@@ -66,6 +67,10 @@ pub(crate) fn properties(sights: &Sights) -> Vec<Property<Protocol>> {
     see(sights.is_contended, "two nodes are about to store the same version", |_, world| {
         let mut versions = HashSet::new();
         !world.tasks().filter_map(Task::is_about_to_store).all(|version| versions.insert(version))
+    });
+    see(sights.is_wanted_twice, "two requests are about to spend the same proof", |_, world| {
+        let spends = |task: &&Task| matches!(task, Task::Spend(..));
+        world.tasks().filter(spends).count() > 1
     });
     properties
 }
