@@ -42,6 +42,9 @@ impl World {
                 return Ok(flow);
             } else {
                 // Nothing came, and there is a button to send it again.
+                if self.leaving.has_left() {
+                    self.broken(format!("the message of {flow} left together with a client"));
+                }
                 sleep(COOL_DOWN).await;
                 self.resend(who, &flow).await;
             }
@@ -209,7 +212,7 @@ impl World {
         Err(Stuck::new("the right PIN was never taken"))
     }
 
-    async fn type_pin(&self, who: &Identity, flow: &str, pin: &str) -> Option<Said> {
+    pub(crate) async fn type_pin(&self, who: &Identity, flow: &str, pin: &str) -> Option<Said> {
         let typed = format!("{{\"pin\":\"{pin}\"}}");
         self.endpoint(who, "POST", &format!("/flows/{flow}/pin"), &typed).await
     }

@@ -53,6 +53,7 @@ sweep! {
     Pin Few in flows {
         a_right_pin_does_after_a_wrong_one
         a_pin_rides_on_the_repeated_request
+        a_right_pin_does_beside_a_wrong_one
     }
     Link Few in requests {
         a_held_request_goes_through

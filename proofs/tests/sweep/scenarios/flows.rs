@@ -2,6 +2,7 @@ use std::iter;
 use std::sync::Arc;
 use std::time::Duration;
 
+use flexsecure_core::authority::CheckReply;
 use tokio::time::sleep;
 
 use super::{alice, bank};
@@ -31,6 +32,33 @@ pub(crate) async fn a_right_pin_does_after_a_wrong_one(world: Arc<World>) -> Res
     world.type_wrong_pin(&alice(), &flow).await?;
     world.type_right_pin(&alice(), &flow, PIN).await?;
     world.admitted(&alice(), &bank(), &flow).await
+}
+
+/// Two tabs, and the answer to the wrong PIN comes first.
+pub(crate) async fn a_right_pin_does_beside_a_wrong_one(world: Arc<World>) -> Result<(), Stuck> {
+    let flow = world.asked(&alice(), &bank()).await?;
+    let alice = alice();
+    world.authority.answer_checks(|call| {
+        let wrong = CheckReply::SecurityError { attempts_left: None, reason: None };
+        call.pin_is(WRONG_PIN).then_some(wrong)
+    });
+    world.authority.hold();
+    // Of two answers that are held back, the one to the later call is given first.
+    let (right, _, ()) = tokio::join!(
+        world.type_right_pin(&alice, &flow, PIN),
+        async {
+            sleep(Duration::from_millis(100)).await;
+            world.type_pin(&alice, &flow, WRONG_PIN).await
+        },
+        async {
+            sleep(Duration::from_millis(200)).await;
+            world.authority.release_one();
+            sleep(Duration::from_millis(1500)).await;
+            world.authority.release();
+        }
+    );
+    right?;
+    world.admitted(&alice, &bank(), &flow).await
 }
 
 pub(crate) async fn a_pin_rides_on_the_repeated_request(world: Arc<World>) -> Result<(), Stuck> {
