@@ -223,6 +223,12 @@ impl Engine {
         pin: Option<&Pin>,
         hold: Duration,
     ) -> CheckReply {
+        let names_logins = self.authority.capabilities().await.txn;
+        if names_logins && record.flow.txn().is_none() {
+            // It would be answered for whichever login of the user is the latest, be that of another
+            // session or operation.
+            return CheckReply::Unavailable { retry_after: None, sent: false };
+        }
         let binding = &record.binding;
         let request = CheckRequest {
             system: binding.scope.system(),

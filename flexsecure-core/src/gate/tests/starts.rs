@@ -317,6 +317,29 @@ async fn a_start_of_unknown_outcome_is_repeated_only_under_the_same_key() {
     }
 }
 
+/// An authority that names logins is never asked about one whose name was not heard: the answer would be
+/// that of the user's latest login, be it another session's or for another operation.
+#[tokio::test]
+async fn an_approval_is_not_taken_by_a_flow_that_has_no_name_for_its_login() {
+    for authority in [ScriptedAuthority::passwordless(), ScriptedAuthority::pin(PIN)] {
+        let world = World::new(authority);
+        world.authority.push_start(StartReply::Unknown);
+        world.authority.push_start(StartReply::Unknown);
+        let elsewhere = Identity::new("alice", "another session of alice");
+        let flow = world.request(&elsewhere, bank()).await.flow();
+        world.request(&alice(), bank()).await.problem();
+        world.authority.approve();
+        world.clock.advance(Duration::from_secs(2));
+        let shown = world.endpoint(&elsewhere, &format!("GET {flow}"), "").await;
+        assert_eq!(shown.json()["state"], "started");
+        let pin = format!(r#"{{"pin":"{PIN}"}}"#);
+        let typed = world.endpoint(&elsewhere, &format!("POST {flow}/pin"), &pin).await;
+        assert_eq!((typed.status(), typed.retry_after()), (503, Some(5)));
+        world.request(&elsewhere, bank()).await.problem();
+        assert_eq!(world.authority.checks(), 0);
+    }
+}
+
 #[tokio::test]
 async fn what_the_authority_tells_of_a_start_is_in_the_refusal() {
     let world = World::new(ScriptedAuthority::passwordless());
