@@ -65,6 +65,8 @@ enum Start {
     Fresh,
     /// Asked for without success, and not to be before this time.
     Hindered { by: Hindrance, until: Timestamp },
+    /// To be asked for once it is admitted, by whoever claimed that at this time.
+    Claimed { at: Timestamp },
     /// Asked for at this time, and no answer yet.
     Begun { at: Timestamp, idempotent: bool, repeated: bool },
 }
@@ -314,10 +316,10 @@ impl Flow {
         }
     }
 
-    /// Whether the start was asked for and its answer is awaited.
+    /// Whether the start was asked for, or is about to be, and its answer is awaited.
     #[must_use]
     pub const fn is_starting(&self) -> bool {
-        matches!(self, Self::Idle(Idle { start: Start::Begun { .. }, .. }))
+        matches!(self, Self::Idle(Idle { start: Start::Claimed { .. } | Start::Begun { .. }, .. }))
     }
 
     /// For how long an authority that tells no lifetime may take an approval of the message that
@@ -341,11 +343,14 @@ impl Flow {
 }
 
 impl Idle {
-    /// An idle flow that nobody starts is forgotten; one whose start nobody answered in time may
-    /// have reached the user, and is taken as started unless that start is still to be repeated. It
-    /// is not once its message would be over, or a flow that nobody came back to would never end.
+    /// An idle flow that nobody starts is forgotten, and so is a claim of its start that came to nothing.
+    /// One whose start nobody answered in time may have reached the user, and is taken as started unless
+    /// that start is still to be repeated. It is not once its message would be over, or a flow that nobody
+    /// came back to would never end.
     fn at(self, now: Timestamp) -> Flow {
         match self.start {
+            Start::Claimed { at } if now < at.after(pace::START_LIMIT) => Flow::Idle(self),
+            Start::Claimed { .. } => Self { start: Start::Fresh, ..self }.at(now),
             Start::Fresh | Start::Hindered { .. } => {
                 let end = self.opened_at.after(pace::IDLE_LIFETIME);
                 if end <= now {

@@ -25,6 +25,9 @@ impl Cx {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Input {
+    /// The first message is about to be asked for, if it is admitted. Nothing is sent until it is
+    /// [begun](Self::Begin), and who claims it and dies leaves nothing behind.
+    Claim,
     /// Send the user their first message.
     Begin {
         /// Whether the authority can be asked again without sending again.
@@ -170,7 +173,7 @@ impl Flow {
         match self {
             Self::Idle(idle) => Some(match idle.start {
                 Start::Fresh | Start::Hindered { .. } => idle.opened_at.after(pace::IDLE_LIFETIME),
-                Start::Begun { at, .. } => at.after(pace::START_LIMIT),
+                Start::Claimed { at } | Start::Begun { at, .. } => at.after(pace::START_LIMIT),
             }),
             Self::Started(Started(live)) | Self::Polling(Polling(live)) => Some(live.wake_at()),
             Self::Authenticated(_) | Self::Expired(_) => None,
@@ -182,19 +185,28 @@ impl Idle {
     fn step(mut self, input: &Input, now: Timestamp) -> Outcome {
         match (self.start, input) {
             // Whether a start is admitted can have changed since, and is asked without any call.
-            (Start::Hindered { by: Hindrance::Unavailable, until }, Input::Begin { .. })
-                if now < until =>
-            {
-                Err((Flow::Idle(self), Objection::TooSoon { until }))
+            (
+                Start::Hindered { by: Hindrance::Unavailable, until },
+                Input::Claim | Input::Begin { .. },
+            ) if now < until => Err((Flow::Idle(self), Objection::TooSoon { until })),
+            (Start::Fresh | Start::Hindered { .. }, Input::Claim) => {
+                self.start = Start::Claimed { at: now };
+                Ok((Flow::Idle(self), None))
             }
-            (Start::Fresh | Start::Hindered { .. }, &Input::Begin { idempotent }) => {
+            (Start::Claimed { .. } | Start::Begun { .. }, Input::Claim) => {
+                Err((Flow::Idle(self), Objection::Begun))
+            }
+            (
+                Start::Fresh | Start::Claimed { .. } | Start::Hindered { .. },
+                &Input::Begin { idempotent },
+            ) => {
                 self.start = Start::Begun { at: now, idempotent, repeated: false };
                 Ok((Flow::Idle(self), Some(FIRST_START)))
             }
             (Start::Begun { .. }, Input::Begin { .. }) => Err((Flow::Idle(self), Objection::Begun)),
 
             (Start::Begun { .. }, Input::Start(reply)) => Ok(self.answered(reply, now)),
-            (Start::Begun { .. }, &Input::NotAdmitted { by, until }) => {
+            (Start::Claimed { .. } | Start::Begun { .. }, &Input::NotAdmitted { by, until }) => {
                 Ok(self.not_sent(by, until, now))
             }
             // Still idle this late means that the start can be repeated: see `Flow::at`.
@@ -249,7 +261,7 @@ impl Idle {
                 self.start = Start::Begun { at: now, idempotent: true, repeated: true };
                 (Flow::Idle(self), Some(FIRST_START))
             }
-            Start::Begun { .. } | Start::Fresh | Start::Hindered { .. } => {
+            Start::Begun { .. } | Start::Fresh | Start::Claimed { .. } | Start::Hindered { .. } => {
                 (Flow::Started(Started(Live::unconfirmed(self.expected, now))), None)
             }
         }
@@ -259,7 +271,7 @@ impl Idle {
 impl Phase {
     fn step(self, mut live: Live, input: &Input, now: Timestamp) -> Outcome {
         match input {
-            Input::Begin { .. } => Err((self.flow(live), Objection::Begun)),
+            Input::Claim | Input::Begin { .. } => Err((self.flow(live), Objection::Begun)),
             Input::Resend => match live.claim_resend(now) {
                 Some(send) => Ok((self.flow(live), Some(Effect::Start { send }))),
                 None => {

@@ -47,19 +47,17 @@ impl Engine {
         let engine = Arc::clone(self);
         tokio::spawn(async move {
             let capabilities = engine.authority.capabilities().await;
-            let input = if resend {
-                Input::Resend
-            } else {
-                Input::Begin { idempotent: capabilities.idempotency }
+            let begin = Input::Begin { idempotent: capabilities.idempotency };
+            let first = match (resend, capabilities.txn) {
+                (true, _) => Input::Resend,
+                (false, true) => begin.clone(),
+                // What has begun counts as started if its node dies, and a flow that was started takes
+                // whatever approval the authority has for the user: the login has to be its own before.
+                (false, false) => Input::Claim,
             };
-            let (record, send) = match engine.advance(&record, &input).await {
-                Ok(Advanced { record, effect: Some(Effect::Start { send }), .. }) => (record, send),
-                Ok(_) => return Started::Asked,
-                Err(StepError::Illegal(illegal)) if illegal.1 == Objection::Begun => {
-                    return Started::Asked;
-                }
-                Err(StepError::Illegal(illegal)) => return Started::Illegal(illegal),
-                Err(error) => return Started::Failed(error),
+            let (record, send) = match engine.advance_to_start(&record, &first).await {
+                Ok(advanced) => advanced,
+                Err(started) => return started,
             };
             let now = engine.now();
             let ticket = engine.ticket(&record, capabilities.txn, now);
@@ -76,8 +74,38 @@ impl Engine {
                 engine.feed(&record, &Input::NotAdmitted { by, until }).await;
                 return Started::Hindered(by, until);
             }
-            engine.send_start(record, send, &ticket).await
+            let (record, send) = match send {
+                Some(send) => (record, Some(send)),
+                None => match engine.advance_to_start(&record, &begin).await {
+                    Ok(advanced) => advanced,
+                    Err(started) => return started,
+                },
+            };
+            match send {
+                Some(send) => engine.send_start(record, send, &ticket).await,
+                None => Started::Asked,
+            }
         })
+    }
+
+    /// Takes `input` and gives the number of the message to ask for, if it says that one is due; or what
+    /// came of the start already.
+    async fn advance_to_start(
+        &self,
+        record: &FlowRecord,
+        input: &Input,
+    ) -> Result<(FlowRecord, Option<u32>), Started> {
+        match self.advance(record, input).await {
+            Ok(Advanced { record, effect, .. }) => match effect {
+                Some(Effect::Start { send }) => Ok((record, Some(send))),
+                Some(Effect::Check { .. } | Effect::CheckPin) | None => Ok((record, None)),
+            },
+            Err(StepError::Illegal(illegal)) if illegal.1 == Objection::Begun => {
+                Err(Started::Asked)
+            }
+            Err(StepError::Illegal(illegal)) => Err(Started::Illegal(illegal)),
+            Err(error) => Err(Started::Failed(error)),
+        }
     }
 
     async fn send_start(&self, record: FlowRecord, send: u32, ticket: &StartTicket) -> Started {

@@ -34,8 +34,9 @@ pub(crate) enum Task {
     LookUp(Errand, Box<Stepped>),
     /// The step did not fit, but the flow has run out.
     Lapse(Errand, Box<FlowRecord>),
-    /// A start asks to be admitted.
-    Admit(Subject, u32),
+    /// A start asks to be admitted: the message with this number, or the first one, which is to begin
+    /// after.
+    Admit(Subject, Option<u32>),
     /// The authority was asked.
     Await(Subject, Question),
     /// A claim is given back.
@@ -119,6 +120,13 @@ impl Subject {
     fn record(&self) -> FlowRecord {
         let flow = Flow::open(Timestamp::from_millis(0), Method::Passwordless);
         FlowRecord { id: self.id, version: 0, binding: Arc::clone(&self.binding), flow }
+    }
+}
+
+impl Errand {
+    /// Whether a start is sent after it.
+    pub(crate) const fn is_to_begin(&self) -> bool {
+        matches!(self.input, Input::Begin { .. })
     }
 }
 
@@ -218,8 +226,7 @@ impl Node<'_> {
         if self.proof(subject.binding.session).is_some_and(|held| !held.is_spent()) {
             return is_new.then(|| subject.with(Input::Cancel));
         }
-        let idempotent = self.is_idempotent;
-        (!is_silent).then(|| subject.with(Input::Begin { idempotent }))
+        (!is_silent).then(|| subject.with(self.first()))
     }
 
     /// What the session holds, spent or not.
@@ -276,10 +283,18 @@ impl Node<'_> {
             return Some(subject.with(WAKE));
         }
         if self.without == Without::SecondLook {
-            let idempotent = self.is_idempotent;
-            return (!is_silent).then(|| subject.with(Input::Begin { idempotent }));
+            return (!is_silent).then(|| subject.with(self.first()));
         }
         Some(Task::LookAgain { subject, is_new, is_silent })
+    }
+
+    /// With what a start begins: a login has to be the flow's own before, where it has no name.
+    const fn first(&self) -> Input {
+        if self.names_logins { self.begin() } else { Input::Claim }
+    }
+
+    const fn begin(&self) -> Input {
+        Input::Begin { idempotent: self.is_idempotent }
     }
 
     /// The first half of `advance`: reading and stepping.
@@ -313,9 +328,10 @@ impl Node<'_> {
         if fate == Fate::Unheard {
             return unheard(errand, stepped);
         }
+        let is_for_the_winner = stepped.effect.is_some() || errand.input == Input::Claim;
         match swapped {
             Swap::Done => self.stored(errand, &stepped.next, stepped.effect),
-            Swap::Conflict if self.without == Without::WinnerAlone && stepped.effect.is_some() => {
+            Swap::Conflict if self.without == Without::WinnerAlone && is_for_the_winner => {
                 self.stored(errand, &stepped.next, stepped.effect)
             }
             Swap::Conflict => Some(Task::Load(errand)),
@@ -336,13 +352,25 @@ impl Node<'_> {
     fn stored(&self, errand: Errand, record: &FlowRecord, effect: Option<Effect>) -> Option<Task> {
         let read = Subject::of(record);
         match (&errand.input, effect) {
+            (Input::Claim, None) => Some(Task::Admit(read, None)),
+            // It was admitted before.
+            (Input::Begin { .. }, Some(Effect::Start { send })) if !self.names_logins => {
+                Some(Task::Await(read, Question::Start { send, may_be_out: false }))
+            }
             (Input::Begin { .. } | Input::Resend, Some(Effect::Start { send })) => {
-                Some(Task::Admit(read, send))
+                Some(Task::Admit(read, Some(send)))
             }
             // A node died between asking for the message and sending it.
             (Input::Wake { .. }, Some(Effect::Start { send })) => {
                 let may_be_out = send > 1;
                 Some(Task::Await(read, Question::Start { send, may_be_out }))
+            }
+            // It would be answered for another login.
+            (Input::Wake { .. }, Some(Effect::Check { .. }))
+                if self.names_logins && read.txn.is_none() =>
+            {
+                let input = Input::Check(no_answer(false));
+                Some(Task::Load(Errand { subject: read, input, answers: Some(Question::Check) }))
             }
             (Input::Wake { .. }, Some(Effect::Check { .. })) => {
                 Some(Task::Await(read, Question::Check))
@@ -371,7 +399,7 @@ impl Node<'_> {
         if errand.answers.is_some() { self.fed(errand, stands) } else { None }
     }
 
-    fn admit(&mut self, subject: Subject, send: u32, fate: Fate) -> Option<Task> {
+    fn admit(&mut self, subject: Subject, send: Option<u32>, fate: Fate) -> Option<Task> {
         let mut ticket = StartTicket::new(Arc::clone(&subject.binding));
         let is_exclusive = !self.names_logins && self.without != Without::Claim;
         if is_exclusive {
@@ -381,8 +409,13 @@ impl Node<'_> {
         let admission = (fate != Fate::Failed).then(|| self.store.admit(ticket, now));
         let (by, until) = match admission.filter(|_| fate == Fate::Done) {
             Some(Admission::Admitted) => {
-                let may_be_out = send > 1;
-                return Some(Task::Await(subject, Question::Start { send, may_be_out }));
+                return Some(match send {
+                    None => subject.with(self.begin()),
+                    Some(send) => {
+                        let may_be_out = send > 1;
+                        Task::Await(subject, Question::Start { send, may_be_out })
+                    }
+                });
             }
             Some(Admission::TooMany { until }) => (Hindrance::TooManyStarts, until),
             Some(Admission::InProgress { until }) => (Hindrance::InProgress, until),

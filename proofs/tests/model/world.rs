@@ -164,7 +164,11 @@ impl World {
     /// At an authority that names no logins, who is admitted to start has the login for as long as
     /// a message is good. A node that stalls for so long before it sends is not looked at.
     fn next_time(&self, rules: &Rules) -> Option<Timestamp> {
-        let is_sending = |task: &Task| matches!(task, Task::Await(_, Question::Start { .. }));
+        let is_sending = |task: &Task| match task {
+            Task::Await(_, question) => matches!(question, Question::Start { .. }),
+            Task::Load(errand) | Task::Swap(errand, _) => errand.is_to_begin(),
+            _ => false,
+        };
         let is_bounded = !self.authority.names_logins && self.tasks().any(is_sending);
         let times = rules.times.iter().copied();
         times.filter(|time| !is_bounded || *time < OVER).find(|time| *time > self.now)

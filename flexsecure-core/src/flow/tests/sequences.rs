@@ -97,7 +97,8 @@ impl Tally {
                 self.pins_given_back += 1;
             }
             Input::Check(_) => self.check_until = None,
-            Input::Resend
+            Input::Claim
+            | Input::Resend
             | Input::Start(_)
             | Input::NotAdmitted { .. }
             | Input::Wake { .. }
@@ -145,6 +146,7 @@ fn pause() -> impl Strategy<Value = u64> {
 
 fn input() -> impl Strategy<Value = Input> {
     prop_oneof![
+        2 => Just(Input::Claim),
         4 => any::<bool>().prop_map(|idempotent| Input::Begin { idempotent }),
         2 => Just(Input::Resend),
         4 => start_reply().prop_map(Input::Start),

@@ -29,6 +29,7 @@ macro_rules! kinds {
 }
 
 kinds! { inputs, input_kind: Input;
+    "claim" = Input::Claim => Input::Claim;
     "begin" = Input::Begin { idempotent: false } => Input::Begin { idempotent: false };
     "begin, idempotent" = Input::Begin { idempotent: true } => Input::Begin { idempotent: true };
     "resend" = Input::Resend => Input::Resend;
@@ -110,6 +111,7 @@ const fn state_kind(flow: &Flow) -> &'static str {
     match flow {
         Flow::Idle(Idle { start: Start::Fresh, .. }) => "fresh",
         Flow::Idle(Idle { start: Start::Hindered { .. }, .. }) => "hindered",
+        Flow::Idle(Idle { start: Start::Claimed { .. }, .. }) => "claimed",
         Flow::Idle(Idle { start: Start::Begun { repeated: true, .. }, .. }) => "repeated",
         Flow::Idle(Idle { start: Start::Begun { idempotent: true, .. }, .. }) => "idempotent",
         Flow::Idle(Idle { start: Start::Begun { .. }, .. }) => "begun",
@@ -128,6 +130,7 @@ fn idle_states() -> Vec<(&'static str, Run)> {
     let begun = Run::begun(Method::Passwordless, false);
     let hindered = begun.clone().then(not_started(Some(30)));
     let not_admitted = begun.clone().then(not_admitted(30));
+    let claimed = fresh.clone().then(Input::Claim);
     let idempotent = Run::begun(Method::Passwordless, true);
     let repeated = idempotent.clone().then(Input::Start(Unknown));
     vec![
@@ -135,6 +138,8 @@ fn idle_states() -> Vec<(&'static str, Run)> {
         ("hindered", hindered.clone().after(29)),
         ("hindered before", hindered.after(30)),
         ("not admitted", not_admitted.after(29)),
+        ("claimed", claimed.clone().after(5)),
+        ("claimed, overdue", claimed.after(6)),
         ("begun", begun.clone().after(5)),
         ("idempotent", idempotent.clone().after(5)),
         ("repeated", repeated.clone().after(5)),

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use super::remote::RemoteStore;
 use super::world::{PIN, World, alice, bank};
-use crate::Timestamp;
 use crate::authority::{CheckReply, ScriptedAuthority, StartReply};
 use crate::refusal::{Problem, Reason};
+use crate::{Identity, Timestamp};
 
 /// F01: it is told when to come back, and until then nobody asks again.
 #[tokio::test]
@@ -65,6 +65,27 @@ async fn a_start_that_cannot_be_counted_is_not_sent() {
     world.clock.advance(Duration::from_secs(60));
     world.request(&alice(), bank()).await.flow();
     assert_eq!(world.authority.starts(), 1);
+}
+
+/// F30: an authority that names no logins would take the approval of one for the other, so a flow whose
+/// node died before the login was its own has not started.
+#[tokio::test(start_paused = true)]
+async fn a_node_that_dies_before_a_start_is_admitted_leaves_nothing_behind() {
+    let store = RemoteStore::default();
+    let loses_starts = Arc::clone(&store.loses_starts);
+    let world = World::with(ScriptedAuthority::v1(None), |builder| builder.store(store));
+    world.request(&alice(), bank()).await.flow();
+    let elsewhere = Identity::new("alice", "another session of alice");
+    loses_starts.store(true, Ordering::SeqCst);
+    let flow = world.request(&elsewhere, bank()).await.flow();
+    loses_starts.store(false, Ordering::SeqCst);
+    world.authority.approve();
+    world.clock.advance(Duration::from_secs(7));
+    let shown = world.endpoint(&elsewhere, &format!("GET {flow}"), "").await;
+    assert_eq!(shown.json()["state"], "idle");
+    assert_eq!(world.request(&elsewhere, bank()).await.problem(), Problem::FlowInProgress);
+    assert_eq!((world.authority.starts(), world.authority.checks()), (1, 0));
+    assert!(world.request(&alice(), bank()).await.has_passed());
 }
 
 /// F02, F08: an outage neither authenticates nor ends a flow, and the approval is not lost.

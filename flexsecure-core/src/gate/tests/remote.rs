@@ -18,6 +18,8 @@ pub(super) struct RemoteStore {
     pub(super) is_read_only: Arc<AtomicBool>,
     /// Users cannot be counted, though all else goes on.
     pub(super) counts_nobody: Arc<AtomicBool>,
+    /// Who asks for a start to be admitted never hears of it, as if its node had died.
+    pub(super) loses_starts: Arc<AtomicBool>,
     listeners: Listeners,
 }
 
@@ -114,6 +116,9 @@ impl Store for RemoteStore {
     }
 
     async fn admit_start(&self, it: &StartTicket, now: Timestamp) -> Result<Admission, StoreError> {
+        if self.loses_starts.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
         if self.counts_nobody.load(Ordering::SeqCst) {
             return Err(StoreError::Unavailable("no counters".into()));
         }

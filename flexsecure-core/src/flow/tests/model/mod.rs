@@ -22,6 +22,8 @@ pub(super) struct Model {
 /// What happened, as far as it counts.
 #[derive(Clone, Debug)]
 enum Event {
+    /// Somebody is about to let the first start go.
+    Claimed,
     /// The first start went to the driver, for the first time or again.
     Begun {
         idempotent: bool,
@@ -77,6 +79,9 @@ impl Model {
                 None | Some((_, Event::Hindered { .. })) if now >= self.opened + 600_000 => {
                     self.note(self.opened + 600_000, Event::Over(Over::Timeout));
                 }
+                Some((at, Event::Claimed)) if now >= at + 6_000 && now >= self.opened + 600_000 => {
+                    self.note(self.opened + 600_000, Event::Over(Over::Timeout));
+                }
                 Some((at, Event::Begun { idempotent: false } | Event::Repeated))
                     if now >= at + 6_000 =>
                 {
@@ -98,8 +103,19 @@ impl Model {
     fn step_idle(&mut self, input: &Input, now: u64) -> Verdict {
         let last = self.story.last().map(|(at, event)| (*at, event.clone()));
         let is_begun = matches!(last, Some((_, Event::Begun { .. } | Event::Repeated)));
+        let is_claimed = matches!(last, Some((at, Event::Claimed)) if now < at + 6_000);
         match input {
-            Input::Begin { .. } if is_begun => Err(Objection::Begun),
+            Input::Claim | Input::Begin { .. } if is_begun => Err(Objection::Begun),
+            Input::Claim if is_claimed => Err(Objection::Begun),
+            Input::Claim => match last {
+                Some((_, Event::Hindered { until })) if now < until => {
+                    Err(Objection::TooSoon { until: Timestamp::from_millis(until) })
+                }
+                _ => {
+                    self.note(now, Event::Claimed);
+                    Ok(None)
+                }
+            },
             Input::Begin { idempotent } => match last {
                 Some((_, Event::Hindered { until })) if now < until => {
                     Err(Objection::TooSoon { until: Timestamp::from_millis(until) })
@@ -118,6 +134,14 @@ impl Model {
                 _ => Ok(None),
             },
             Input::Resend | Input::Pin => Err(Objection::NotStarted),
+            Input::NotAdmitted { by, .. } if is_claimed => {
+                let until = match by {
+                    Hindrance::TooManyStarts | Hindrance::InProgress => Some(now),
+                    _ => hindered_until(input, now),
+                };
+                self.note(now, Event::Hindered { until: until.unwrap() });
+                Ok(None)
+            }
             Input::Start(_) | Input::NotAdmitted { .. } if is_begun => {
                 let is_first = !matches!(last, Some((_, Event::Repeated)));
                 let can_repeat = matches!(last, Some((_, Event::Begun { idempotent: true })));
@@ -153,7 +177,7 @@ impl Model {
 
     fn step_live(&mut self, input: &Input, now: u64) -> Verdict {
         match input {
-            Input::Begin { .. } => return Err(Objection::Begun),
+            Input::Claim | Input::Begin { .. } => return Err(Objection::Begun),
             Input::Cancel => return self.end(now, Over::Cancelled),
             Input::Resend => {
                 let until = self.resend_from();
