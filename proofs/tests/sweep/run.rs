@@ -75,7 +75,6 @@ impl Tally {
         self.runs += 1;
         self.injections += report.hit.len();
         self.known.unanswered += report.known.unanswered;
-        self.known.unclaimed += report.known.unclaimed;
         if is_wanted {
             println!("{case}: {:?}", report.hit);
         }

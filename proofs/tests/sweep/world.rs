@@ -84,8 +84,6 @@ impl Said {
 pub(crate) struct Known {
     /// Its start was admitted, and came to nothing that anybody knows of.
     pub(crate) unanswered: usize,
-    /// Its start was never admitted, so that the user's login was not its own.
-    pub(crate) unclaimed: usize,
 }
 
 pub(crate) struct World {
@@ -165,16 +163,9 @@ impl World {
     /// before an authority that knows only v1: it may answer for the login before, if that of this
     /// flow never began.
     pub(crate) fn is_known_of_v1(&self, flow: &str) -> bool {
-        if self.api != Api::V1 {
-            return false;
-        }
-        let mut known = self.known.lock().unwrap();
-        if self.ledger.was_admitted(flow) {
-            known.unanswered += 1;
-        } else {
-            known.unclaimed += 1;
-        }
-        true
+        let is_known = self.api == Api::V1 && self.ledger.was_admitted(flow);
+        self.known.lock().unwrap().unanswered += usize::from(is_known);
+        is_known
     }
 
     pub(crate) fn known(&self) -> Known {
