@@ -186,3 +186,6 @@ pub(crate) const CAPACITY: usize = 1_000_000;
 const BETWEEN_SWEEPS: Duration = Duration::from_secs(600);
 
 const KEPT: Duration = Duration::from_secs(3600);
+
+#[cfg(test)]
+mod tests;

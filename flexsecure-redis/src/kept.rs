@@ -154,10 +154,10 @@ fn elevation(
     Ok(Some(KeptElevation { session, elevation, sequence, left: LONGEST.saturating_sub(age) }))
 }
 
-/// A text, or nothing.
+/// A text, or nothing. What is no text is none of ours, and is told of where it is read as one.
 pub(crate) fn text(value: Value) -> Result<Option<String>, Fault> {
     if let Value::BulkString(bytes) = value {
-        return String::from_utf8(bytes).map(Some).map_err(|_| Fault::Unexpected);
+        return Ok(Some(String::from_utf8_lossy(&bytes).into_owned()));
     }
     if let Value::SimpleString(text) = value {
         return Ok(Some(text));
@@ -172,18 +172,10 @@ pub(crate) fn texts(value: Value) -> Result<Vec<String>, Fault> {
 }
 
 fn pairs(value: Value) -> Result<Vec<(String, String)>, Fault> {
-    let Value::Array(values) = value else { return Err(Fault::Unexpected) };
+    let mut values = texts(value)?.into_iter();
     let mut pairs = Vec::with_capacity(values.len() / 2);
-    let mut values = values.into_iter();
     while let (Some(field), Some(value)) = (values.next(), values.next()) {
-        // What is no text is none of ours, and is told of as such.
-        let lossy = |value| {
-            if let Value::BulkString(bytes) = value {
-                return Ok(String::from_utf8_lossy(&bytes).into_owned());
-            }
-            text(value)?.ok_or(Fault::Unexpected)
-        };
-        pairs.push((lossy(field)?, lossy(value)?));
+        pairs.push((field, value));
     }
     Ok(pairs)
 }

@@ -21,6 +21,7 @@ mod outages;
 mod partitions;
 mod proxy;
 mod records;
+mod revocation;
 mod server;
 mod someone;
 mod time;

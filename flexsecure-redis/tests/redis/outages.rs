@@ -58,6 +58,19 @@ async fn slow_server_is_waited_for_and_silent_one_is_not() {
     assert_eq!(who.held(&store).await, [elevation]);
 }
 
+/// As after a partition: nobody has told either end.
+#[tokio::test]
+async fn connection_that_only_looks_alive_is_made_anew() {
+    let server = Server::start();
+    let proxy = Proxy::before(&server).await;
+    let store = proxy.builder().connect().unwrap();
+    let who = Someone::copying(&store).await;
+    proxy.strand();
+    unavailable(&store, &who).await;
+    eventually("the store is back", async || who.is_served(&store).await).await;
+    who.be_copied(&store).await;
+}
+
 /// A thousand requests at a silent server wait no longer than one.
 #[tokio::test]
 async fn nobody_queues_for_a_silent_server() {

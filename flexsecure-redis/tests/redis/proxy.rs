@@ -21,6 +21,8 @@ pub(crate) struct Proxy {
 struct Weather {
     /// While this is true, nothing passes and nothing is closed.
     is_frozen: watch::Sender<bool>,
+    /// Connections from before the last change are as if their other end had been unplugged.
+    era: watch::Sender<u32>,
     /// How late answers come, in milliseconds: at random up to the second, from the first.
     delay: Mutex<(u64, u64)>,
     /// The answers to requests with this text are lost with their connection, so many times.
@@ -33,6 +35,7 @@ impl Proxy {
         let (port, to) = (listener.local_addr().unwrap().port(), server.port());
         let weather = Arc::new(Weather {
             is_frozen: watch::Sender::new(false),
+            era: watch::Sender::new(0),
             delay: Mutex::default(),
             lost: Mutex::default(),
         });
@@ -63,6 +66,11 @@ impl Proxy {
         self.weather.is_frozen.send_replace(false);
     }
 
+    /// Leaves all connections there are open and dead.
+    pub(crate) fn strand(&self) {
+        self.weather.era.send_modify(|era| *era += 1);
+    }
+
     pub(crate) fn delay(&self, from: u64, to: u64) {
         *self.weather.delay.lock().unwrap() = (from, to);
     }
@@ -84,16 +92,20 @@ impl Weather {
         let ((from_client, to_client), (from_server, to_server)) =
             (client.into_split(), server.into_split());
         let asked = Mutex::new(String::new());
+        let mut era = self.era.subscribe();
+        let (mut from_client, mut from_server) = (from_client, from_server);
+        let (mut to_client, mut to_server) = (to_client, to_server);
         tokio::select! {
-            () = self.questions(from_client, to_server, &asked) => {}
-            () = self.answers(from_server, to_client, &asked) => {}
+            _ = era.changed() => std::future::pending().await,
+            () = self.questions(&mut from_client, &mut to_server, &asked) => {}
+            () = self.answers(&mut from_server, &mut to_client, &asked) => {}
         }
     }
 
     async fn questions(
         &self,
-        mut from: OwnedReadHalf,
-        mut to: OwnedWriteHalf,
+        from: &mut OwnedReadHalf,
+        to: &mut OwnedWriteHalf,
         asked: &Mutex<String>,
     ) {
         let mut bytes = vec![0; 65_536];
@@ -109,8 +121,8 @@ impl Weather {
     /// In order, each as late as it may be, and not later because of the one before.
     async fn answers(
         &self,
-        mut from: OwnedReadHalf,
-        mut to: OwnedWriteHalf,
+        from: &mut OwnedReadHalf,
+        to: &mut OwnedWriteHalf,
         asked: &Mutex<String>,
     ) {
         let (sender, mut late) = unbounded_channel::<(Instant, Vec<u8>)>();
