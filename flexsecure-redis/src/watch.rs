@@ -181,16 +181,19 @@ impl<'w> Watch<'w> {
         }
     }
 
-    /// Whether this is still the one that takes the writes. A server that refuses writes for want of
-    /// disk would not answer a `PING`.
+    /// Whether this is still the one that takes the writes: neither a replica nor, where that is set,
+    /// a primary without enough of them. What is changed at another one it would not tell.
     fn ask(&mut self) -> Asked {
         let mut connection = self.connection.clone();
         let is_in_cluster = self.post.is_in_cluster;
         let answer = Box::pin(async move {
-            let role: Value = redis::cmd("ROLE").query_async(&mut connection).await?;
-            let Value::Array(role) = role else { return Err(Fault::Unexpected) };
-            if role.first() != Some(&Value::BulkString(b"master".to_vec())) {
-                return Err(Fault::Refused { code: "READONLY".to_owned() });
+            let asked = redis::cmd("EVAL").arg(CAN_WRITE).arg(0).exec_async(&mut connection).await;
+            if let Err(error) = asked {
+                let fault = Fault::from(error);
+                // For want of disk it is still the one that would take the writes.
+                if !fault.is("MISCONF") {
+                    return Err(fault);
+                }
             }
             if is_in_cluster {
                 let mut info = redis::cmd("CLUSTER");
@@ -212,5 +215,8 @@ fn ticks() -> Interval {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     ticks
 }
+
+/// Changes nothing, and is refused wherever changes are.
+const CAN_WRITE: &str = "#!lua flags=allow-oom\nreturn 1";
 
 const CONNECT: std::time::Duration = std::time::Duration::from_secs(1);

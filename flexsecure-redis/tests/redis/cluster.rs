@@ -86,6 +86,30 @@ async fn copies_on_a_cluster_are_right_wherever_the_user_is_kept() {
     assert_eq!(who.held(&there).await, []);
 }
 
+/// Its users can be asked for, but not shown from a copy.
+#[tokio::test]
+async fn no_copy_is_made_while_one_primary_is_not_watched() {
+    let cluster = Cluster::start().await;
+    let store = cluster.builder().connect().unwrap();
+    let mut users = Vec::new();
+    for _ in 0..20 {
+        users.push(Someone::copying(&store).await);
+    }
+    let mut admin = cluster.0[2].admin().await;
+    let mut forbid = redis::cmd("ACL");
+    forbid.arg("SETUSER").arg("default").arg("-subscribe");
+    forbid.exec_async(&mut admin).await.unwrap();
+    let mut kill = redis::cmd("CLIENT");
+    kill.arg("KILL").arg("TYPE").arg("pubsub").exec_async(&mut admin).await.unwrap();
+    for who in &users {
+        eventually("no copy is shown", async || who.copied(&store).is_none()).await;
+    }
+    for who in users.iter().cycle().take(100) {
+        assert!(!who.held(&store).await.is_empty());
+        assert!(who.copied(&store).is_none());
+    }
+}
+
 /// Whose changes would be told is not known any more, so nothing is shown.
 #[tokio::test]
 async fn no_copy_is_shown_while_one_primary_is_away() {

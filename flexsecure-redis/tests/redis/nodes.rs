@@ -10,6 +10,7 @@ use flexsecure_redis::RedisStore;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::timeout;
 
+use crate::proxy::Proxy;
 use crate::server::Server;
 use crate::someone::{Someone, bank, eventually, present};
 
@@ -44,6 +45,37 @@ async fn revocation_on_one_node_reaches_the_copies_of_the_other() {
         assert!(who.copied(&here).is_none(), "{name}");
         eventually(name, async || who.copied(&there).is_none()).await;
         assert_eq!(who.held(&there).await, [], "{name}");
+    }
+}
+
+/// The server takes its time to tell of changes, and who has made them does not wait for that.
+#[tokio::test]
+async fn what_a_node_has_written_it_sees_at_once() {
+    let server = Server::start();
+    let proxy = Proxy::before(&server).await;
+    let store = proxy.builder().connect().unwrap();
+    Someone::copying(&store).await;
+    proxy.hold_up("invalidate", 200);
+    for number in 0..5 {
+        let who = Someone::new();
+        let single = who.elevate(&store, &bank().single_use()).await;
+        who.be_copied(&store).await;
+        // What is told late of the elevation would do what is to be done without it.
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        who.be_copied(&store).await;
+        let to = who.in_another_session().session;
+        match number {
+            0 => store.revoke_session(&who.session).await.unwrap(),
+            1 => store.revoke_user(&who.auth_id).await.unwrap(),
+            2 => store.rebind(&who.session, &to, &who.auth_id).await.unwrap(),
+            3 => drop(who.elevate(&store, &bank()).await),
+            _ => {
+                let flow = single.flow();
+                let spent = store.consume(&who.session, &who.auth_id, flow, present()).await;
+                assert!(spent.unwrap());
+            }
+        }
+        assert!(who.copied(&store).is_none(), "{number}");
     }
 }
 

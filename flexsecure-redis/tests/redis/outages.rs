@@ -58,6 +58,38 @@ async fn slow_server_is_waited_for_and_silent_one_is_not() {
     assert_eq!(who.held(&store).await, [elevation]);
 }
 
+/// It may have been replaced without knowing.
+#[tokio::test]
+async fn primary_that_lacks_its_replicas_is_not_believed() {
+    let server = Server::start();
+    let store = server.store();
+    let who = Someone::copying(&store).await;
+    server.configure("min-replicas-to-write", "1").await;
+    eventually("the copy is gone", async || who.copied(&store).is_none()).await;
+    unavailable(&store, &who).await;
+    server.configure("min-replicas-to-write", "0").await;
+    eventually("the store is back", async || who.is_served(&store).await).await;
+    who.be_copied(&store).await;
+}
+
+/// Who has proved it goes on, and nothing new begins.
+#[tokio::test]
+async fn server_that_cannot_write_to_its_disk_tells_of_changes_all_the_same() {
+    let server = Server::start();
+    let store = server.store();
+    let who = Someone::copying(&store).await;
+    server.fail_to_save().await;
+    let refused = store.open(who.flow(&bank()), present()).await;
+    assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
+    // Longer than any answer from before would do.
+    let until = Instant::now() + Duration::from_millis(2500);
+    eventually("time passes", async || {
+        assert!(who.copied(&store).is_some());
+        Instant::now() > until
+    })
+    .await;
+}
+
 /// As after a partition: nobody has told either end.
 #[tokio::test]
 async fn connection_that_only_looks_alive_is_made_anew() {

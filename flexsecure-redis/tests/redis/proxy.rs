@@ -25,6 +25,8 @@ struct Weather {
     era: watch::Sender<u32>,
     /// How late answers come, in milliseconds: at random up to the second, from the first.
     delay: Mutex<(u64, u64)>,
+    /// What the server says with this text comes so much later, in milliseconds.
+    late: Mutex<Option<(String, u64)>>,
     /// The answers to requests with this text are lost with their connection, so many times.
     lost: Mutex<Option<(String, u32)>>,
 }
@@ -37,6 +39,7 @@ impl Proxy {
             is_frozen: watch::Sender::new(false),
             era: watch::Sender::new(0),
             delay: Mutex::default(),
+            late: Mutex::default(),
             lost: Mutex::default(),
         });
         let seen = Arc::clone(&weather);
@@ -73,6 +76,11 @@ impl Proxy {
 
     pub(crate) fn delay(&self, from: u64, to: u64) {
         *self.weather.delay.lock().unwrap() = (from, to);
+    }
+
+    /// Holds up whatever the server says with `text` in it.
+    pub(crate) fn hold_up(&self, text: &str, millis: u64) {
+        *self.weather.late.lock().unwrap() = Some((text.to_owned(), millis));
     }
 
     /// Lets requests with `text` reach the server, and cuts the connection instead of answering.
@@ -134,6 +142,7 @@ impl Weather {
                 }
                 let (least, most) = *self.delay.lock().unwrap();
                 let late = least + random() % (most - least + 1);
+                let late = late + self.extra(&bytes[..count]);
                 let due = Instant::now() + Duration::from_millis(late);
                 sender.send((due, bytes[..count].to_vec())).unwrap();
             }
@@ -151,6 +160,12 @@ impl Weather {
             () = reading => {}
             () = writing => {}
         }
+    }
+
+    fn extra(&self, said: &[u8]) -> u64 {
+        let late = self.late.lock().unwrap();
+        let is_late = |text: &str| String::from_utf8_lossy(said).contains(text);
+        late.as_ref().filter(|(text, _)| is_late(text)).map_or(0, |(_, millis)| *millis)
     }
 
     fn is_lost(&self, asked: &str) -> bool {

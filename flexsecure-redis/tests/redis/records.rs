@@ -41,11 +41,13 @@ async fn damaged_flow_is_absent_with_an_alarm_that_tells_nothing_of_it() {
     let key = server.keys("flexsecure:flows:*").await.remove(0);
     let value = server.get(&key, &flow).await;
     let others = other.open(&store, &bank()).await;
+    let mine = who.open(&store, &vault()).await;
+    let mine = server.get(&key, &format!("f/{}", mine.id)).await;
     let others_key = server.keys("flexsecure:flows:*").await;
     let others_key = others_key.iter().find(|it| **it != key).unwrap();
     let others = server.get(others_key, &format!("f/{}", others.id)).await;
     let (log, _guard) = Captured::begin();
-    for bad in damaged(&value, &others) {
+    for bad in damaged(&value, &others).into_iter().chain([mine.into_bytes()]) {
         let shown = String::from_utf8_lossy(&bad).into_owned();
         server.set(&key, &flow, &bad).await;
         log.take();

@@ -10,10 +10,12 @@ use flexsecure_redis::{Builder, RedisStore};
 use redis::aio::MultiplexedConnection;
 use tempfile::TempDir;
 
+use crate::someone::eventually;
+
 pub(crate) struct Server {
     process: Child,
     port: u16,
-    _directory: TempDir,
+    directory: TempDir,
 }
 
 impl Server {
@@ -50,7 +52,7 @@ impl Server {
         }
         // It goes on writing, and must not find the pipe full or closed.
         std::thread::spawn(move || lines.for_each(drop));
-        Some(Self { process, port, _directory: directory })
+        Some(Self { process, port, directory })
     }
 
     pub(crate) fn port(&self) -> u16 {
@@ -94,6 +96,21 @@ impl Server {
         let mut configure = redis::cmd("CONFIG");
         configure.arg("SET").arg(name).arg(value);
         configure.exec_async(&mut self.admin().await).await.unwrap();
+    }
+
+    /// Tries to save to a directory that is gone.
+    pub(crate) async fn fail_to_save(&self) {
+        std::fs::remove_dir_all(self.directory.path()).unwrap();
+        let mut admin = self.admin().await;
+        self.configure("save", "3600 1").await;
+        redis::cmd("BGSAVE").exec_async(&mut admin).await.unwrap();
+        eventually("saving has failed", async || {
+            let mut info = redis::cmd("INFO");
+            let info: String =
+                info.arg("persistence").query_async(&mut self.admin().await).await.unwrap();
+            info.contains("rdb_last_bgsave_status:err")
+        })
+        .await;
     }
 
     pub(crate) async fn keys(&self, pattern: &str) -> Vec<String> {
