@@ -5,20 +5,20 @@ use crate::server::Server;
 #[tokio::test]
 async fn store_has_every_property_on_one_thread() {
     let server = Server::start();
-    acceptance::run(async || server.patient().connect().unwrap()).await;
+    acceptance::run(async || server.store()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn store_has_every_property_on_several_threads() {
     let server = Server::start();
-    acceptance::run(async || server.patient().connect().unwrap()).await;
+    acceptance::run(async || server.store()).await;
 }
 
 /// Its copies are good from the beginning to the end.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn store_that_has_been_there_for_a_while_has_every_property() {
     let server = Server::start();
-    let store = server.patient().connect().unwrap();
+    let store = server.store();
     crate::someone::Someone::copying(&store).await;
     acceptance::run(async || store.clone()).await;
 }

@@ -6,14 +6,14 @@ use flexsecure_core::test_util::acceptance::{approve, begin};
 use flexsecure_redis::RedisStore;
 
 use crate::proxy::Proxy;
-use crate::server::Server;
+use crate::server::{Server, patient};
 use crate::someone::{Someone, bank, present};
 
 /// A store behind a proxy, whose server knows all scripts.
 async fn store() -> (Server, Proxy, RedisStore) {
     let server = Server::start();
     let proxy = Proxy::before(&server).await;
-    let store = proxy.builder().connect().unwrap();
+    let store = patient(proxy.builder()).connect().unwrap();
     let who = Someone::new();
     let elevation = who.elevate(&store, &bank().single_use()).await;
     store.consume(&who.session, &who.auth_id, elevation.flow(), present()).await.unwrap();

@@ -11,7 +11,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::timeout;
 
 use crate::proxy::Proxy;
-use crate::server::Server;
+use crate::server::{Server, patient};
 use crate::someone::{Someone, bank, eventually, present};
 
 #[tokio::test]
@@ -53,7 +53,7 @@ async fn revocation_on_one_node_reaches_the_copies_of_the_other() {
 async fn what_a_node_has_written_it_sees_at_once() {
     let server = Server::start();
     let proxy = Proxy::before(&server).await;
-    let store = proxy.builder().connect().unwrap();
+    let store = patient(proxy.builder()).connect().unwrap();
     Someone::copying(&store).await;
     proxy.hold_up("invalidate", 200);
     for number in 0..5 {
@@ -179,7 +179,7 @@ async fn requests_that_are_let_through_cost_the_server_nothing() {
 async fn store_without_copies_asks_for_everything_and_hears_news() {
     let server = Server::start();
     let here = server.store();
-    let there = server.builder().without_local_copies().connect().unwrap();
+    let there = server.patient().without_local_copies().connect().unwrap();
     let mut heard = Heard::by(&there, &server).await;
     let who = Someone::new();
     let elevation = who.elevate(&here, &bank()).await;

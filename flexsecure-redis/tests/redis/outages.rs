@@ -24,10 +24,10 @@ async fn server_that_is_away_is_refused_with_and_found_when_it_comes() {
     let store = RedisStore::connect(&format!("redis://127.0.0.1:{port}")).unwrap();
     let who = Someone::new();
     for _ in 0..20 {
-        assert!(unavailable(&store, &who).await < Duration::from_millis(1200));
+        assert!(unavailable(&store, &who).await < A_SECOND);
     }
     // By now nobody asks any more.
-    assert!(unavailable(&store, &who).await < Duration::from_millis(50));
+    assert!(unavailable(&store, &who).await < AT_ONCE);
     let Some(_server) = Server::at(port, &[]) else { return };
     eventually("the store is back", async || who.is_served(&store).await).await;
     who.elevate(&store, &bank()).await;
@@ -44,14 +44,14 @@ async fn slow_server_is_waited_for_and_silent_one_is_not() {
     assert_eq!(who.held(&store).await, std::slice::from_ref(&elevation));
 
     proxy.delay(5000, 5000);
-    assert!(unavailable(&store, &who).await < Duration::from_millis(1200));
+    assert!(unavailable(&store, &who).await < A_SECOND);
     proxy.delay(0, 0);
     proxy.freeze();
     for _ in 0..5 {
-        assert!(unavailable(&store, &who).await < Duration::from_millis(1200));
+        assert!(unavailable(&store, &who).await < A_SECOND);
     }
     for _ in 0..5 {
-        assert!(unavailable(&store, &who).await < Duration::from_millis(50));
+        assert!(unavailable(&store, &who).await < AT_ONCE);
     }
     proxy.thaw();
     eventually("the store is back", async || who.is_served(&store).await).await;
@@ -123,7 +123,7 @@ async fn nobody_queues_for_a_silent_server() {
         asked.await.unwrap();
     }
     assert!(asked_at.elapsed() < Duration::from_secs(3), "{:?}", asked_at.elapsed());
-    assert!(unavailable(&store, &who).await < Duration::from_millis(50));
+    assert!(unavailable(&store, &who).await < AT_ONCE);
 }
 
 #[tokio::test]
@@ -156,3 +156,9 @@ async fn replica_is_neither_written_to_nor_believed() {
     eventually("the store is back", async || who.is_served(&store).await).await;
     who.be_copied(&store).await;
 }
+
+/// And what a busy machine adds to it.
+const A_SECOND: Duration = Duration::from_millis(1500);
+
+/// Shorter than any try.
+const AT_ONCE: Duration = Duration::from_millis(300);

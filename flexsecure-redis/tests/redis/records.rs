@@ -34,7 +34,7 @@ fn damaged(value: &str, other: &str) -> Vec<Vec<u8>> {
 #[tokio::test]
 async fn damaged_flow_is_absent_with_an_alarm_that_tells_nothing_of_it() {
     let server = Server::start();
-    let store = server.builder().without_local_copies().connect().unwrap();
+    let store = server.patient().without_local_copies().connect().unwrap();
     let (who, other) = (Someone::new(), Someone::new());
     let record = who.open(&store, &bank()).await;
     let flow = format!("f/{}", record.id);
@@ -99,7 +99,7 @@ async fn damaged_elevation_is_absent_with_an_alarm_that_tells_nothing_of_it() {
 #[tokio::test]
 async fn keys_of_another_kind_are_absent_or_refused() {
     let server = Server::start();
-    let store = server.builder().without_local_copies().connect().unwrap();
+    let store = server.patient().without_local_copies().connect().unwrap();
     let who = Someone::new();
     let elevation = who.elevate(&store, &bank().single_use()).await;
     let record = who.open(&store, &vault()).await;
@@ -118,7 +118,7 @@ async fn keys_of_another_kind_are_absent_or_refused() {
 #[tokio::test]
 async fn what_another_release_has_added_is_ignored_and_kept() {
     let server = Server::start();
-    let store = server.builder().without_local_copies().connect().unwrap();
+    let store = server.patient().without_local_copies().connect().unwrap();
     let who = Someone::new();
     let elevation = who.elevate(&store, &bank().single_use()).await;
     let opened = who.open(&store, &vault()).await;
@@ -146,7 +146,7 @@ async fn what_another_release_has_added_is_ignored_and_kept() {
 #[tokio::test]
 async fn server_whose_revocation_cannot_be_read_is_not_used() {
     let server = Server::start();
-    let store = server.builder().without_local_copies().connect().unwrap();
+    let store = server.patient().without_local_copies().connect().unwrap();
     let who = Someone::new();
     who.elevate(&store, &bank()).await;
     let mut admin = server.admin().await;

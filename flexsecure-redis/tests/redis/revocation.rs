@@ -11,7 +11,7 @@ use crate::someone::{Someone, bank, eventually, present, vault};
 #[tokio::test]
 async fn flow_from_before_everybody_was_revoked_brings_nothing() {
     let server = Server::start();
-    for store in [server.store(), server.builder().without_local_copies().connect().unwrap()] {
+    for store in [server.store(), server.patient().without_local_copies().connect().unwrap()] {
         let who = Someone::new();
         let (opened, other) = (who.open(&store, &bank()).await, who.open(&store, &vault()).await);
         let later = present().after(Duration::from_secs(1));

@@ -63,17 +63,13 @@ impl Server {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
-    pub(crate) fn builder(&self) -> Builder {
-        RedisStore::builder(&self.url())
-    }
-
-    /// For many at once, on a machine that may be busy with other things.
+    /// For a machine that may be busy with other things.
     pub(crate) fn patient(&self) -> Builder {
-        patient(self.builder())
+        patient(RedisStore::builder(&self.url()))
     }
 
     pub(crate) fn store(&self) -> RedisStore {
-        self.builder().connect().unwrap()
+        self.patient().connect().unwrap()
     }
 
     /// How many scripts have been called, by whomever.
@@ -135,6 +131,11 @@ impl Server {
     pub(crate) async fn cluster(&self, arguments: &[&str]) -> String {
         let mut cluster = redis::cmd("CLUSTER");
         cluster.arg(arguments).query_async(&mut self.admin().await).await.unwrap()
+    }
+
+    pub(crate) async fn replication(&self) -> String {
+        let mut info = redis::cmd("INFO");
+        info.arg("replication").query_async(&mut self.admin().await).await.unwrap()
     }
 
     /// A connection that goes past the store.

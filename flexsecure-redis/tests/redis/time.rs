@@ -9,7 +9,7 @@ use crate::someone::{Someone, bank, present};
 #[tokio::test]
 async fn every_key_is_forgotten_by_the_server_within_two_hours() {
     let server = Server::start();
-    acceptance::run(async || server.patient().connect().unwrap()).await;
+    acceptance::run(async || server.store()).await;
     let mut admin = server.admin().await;
     let keys = server.keys("*").await;
     for kind in ["flows", "elevations", "sessions", "revoked"] {
