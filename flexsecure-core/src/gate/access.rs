@@ -77,14 +77,15 @@ impl Engine {
                 let details = Details::of(Problem::StepUpRequired(for_ever(reason)));
                 return Err(details.flow(self.describe(&record)));
             }
-            let challenged = self.challenge(&identity, &mut client, requirement, reason).await?;
-            let Some(record) = challenged else {
+            // Boxed, as whoever is held after that need not keep the room it took.
+            let challenge = self.challenge(&identity, &mut client, requirement, reason);
+            let Some(record) = Box::pin(challenge).await? else {
                 continue;
             };
             let is_hopeless = is_hopeless(&record, requirement);
             let (record, kept) = match is_hopeless {
                 true => (record, None),
-                false => self.hold(record, &deadline).await?,
+                false => self.hold(&record, &deadline).await?,
             };
             held = held.or(kept);
             let reason = match &record.flow {

@@ -201,7 +201,10 @@ impl Engine {
                     return;
                 }
                 let hold = engine.authority.capabilities().await.wait.min(LONGEST_HOLD);
-                let advanced = match engine.advance(&record, &Input::Wake { hold }).await {
+                // Boxed, as most of the time goes into one long question, which need not keep the room
+                // that all else takes.
+                let wake = Input::Wake { hold };
+                let advanced = match Box::pin(engine.advance(&record, &wake)).await {
                     Ok(advanced) => advanced,
                     Err(StepError::Store(error)) => {
                         tracing::warn!(target: LOG, flow = %record.id, %error, "polling waits for the store");
@@ -233,13 +236,13 @@ impl Engine {
         match advanced.effect {
             Some(Effect::Check { hold }) => {
                 let reply = self.ask_authority(&advanced.record, None, hold).await;
-                self.take_answer(&advanced.record, &Input::Check(reply)).await;
+                Box::pin(self.take_answer(&advanced.record, &Input::Check(reply))).await;
             }
             // A node died between asking for the message and sending it.
             Some(Effect::Start { send }) => {
                 let capabilities = self.authority.capabilities().await;
                 let ticket = self.ticket(&advanced.record, capabilities.txn, self.now());
-                self.send_start(advanced.record, send, &ticket).await;
+                Box::pin(self.send_start(advanced.record, send, &ticket)).await;
             }
             Some(Effect::CheckPin) | None => {}
         }

@@ -72,22 +72,22 @@ impl Engine {
     /// everybody's or this user's.
     pub(super) async fn hold(
         self: &Arc<Self>,
-        record: FlowRecord,
+        record: &FlowRecord,
         deadline: &Deadline,
     ) -> Result<(FlowRecord, Option<Duration>), Details> {
         let has_begun = !matches!(record.flow, Flow::Idle(_)) || record.flow.is_starting();
         let Some(end) = deadline.end.filter(|_| has_begun) else {
-            return Ok((record, None));
+            return Ok((record.clone(), None));
         };
         let longest = Some(deadline.longest);
         if record.flow.is_over() {
-            return Ok((record, longest));
+            return Ok((record.clone(), longest));
         }
         let Some(_place) = self.holds.take(&record.binding.auth_id) else {
-            return Ok((self.inquire(record).await?, None));
+            return Ok((Box::pin(self.inquire(record.clone())).await?, None));
         };
         let patience = pin!(tokio::time::sleep_until(end));
-        let record = self.wait_while(record, patience, |_| true).await?;
+        let record = self.wait_while(record.clone(), patience, |_| true).await?;
         Ok((record, longest))
     }
 
@@ -95,20 +95,21 @@ impl Engine {
     /// ends or the gate closes.
     pub(super) async fn wait_while(
         self: &Arc<Self>,
-        record: FlowRecord,
+        mut record: FlowRecord,
         mut patience: Pin<&mut Sleep>,
         is_old_news: impl Fn(&FlowRecord) -> bool + Send,
     ) -> Result<FlowRecord, Details> {
         let mut news = self.hub.subscribe(&record);
         loop {
-            let record = self.refresh(record.clone()).await?;
+            // Boxed, as whoever waits for long need not keep the room that a look takes.
+            record = Box::pin(self.refresh(record)).await?;
             if record.flow.is_over() || !is_old_news(&record) {
                 return Ok(record);
             }
             self.tend(&record);
             tokio::select! {
                 () = news.changed() => {}
-                () = &mut patience => return self.refresh(record).await,
+                () = &mut patience => return Box::pin(self.refresh(record)).await,
                 () = self.closed() => return Ok(record),
             }
         }
