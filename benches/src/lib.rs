@@ -12,6 +12,7 @@
 pub mod on_actix;
 pub mod on_axum;
 pub mod policies;
+pub mod throughput;
 
 use std::future::Future;
 use std::pin::pin;
