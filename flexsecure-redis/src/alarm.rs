@@ -18,8 +18,9 @@ pub(crate) fn refused(fault: &Fault) {
 
 /// A server from which nothing is heard of what other nodes do.
 pub(crate) fn unwatched(server: &str, fault: &Fault) {
-    let advice = fault.advice().unwrap_or("requests cost a round trip until it is back");
-    tracing::warn!(target: TARGET, server, %fault, advice, "no local copies for now");
+    let advice =
+        fault.advice().unwrap_or("each request costs a round trip until it is heard again");
+    tracing::warn!(target: TARGET, server, %fault, advice, "what other nodes change is not heard for now");
 }
 
 const TARGET: &str = "flexsecure::store";

@@ -11,6 +11,7 @@
 
 mod acceptance;
 mod access;
+mod alternating;
 mod cancelled;
 mod captured;
 mod cluster;
