@@ -52,10 +52,22 @@ fn test() -> Result<(), Failed> {
         say("cargo-nextest is not installed: `cargo test` runs the tests instead");
         step("tests", "cargo", &[&["test"], EVERYTHING].concat())?;
     }
+    schedules()?;
     step("doc tests", "cargo", &["test", "--workspace", "--all-features", "--doc"])?;
     documentation()?;
     dependencies()?;
     bench::hit_path()
+}
+
+/// A build of its own, in which a scheduler decides at every lock who goes on.
+fn schedules() -> Result<(), Failed> {
+    let target = format!("{}/shuttle", tools::target());
+    run::step_with(
+        "schedules of threads",
+        "cargo",
+        &["test", "--package", "flexsecure-proofs", "--test", "shuttle", "--target-dir", &target],
+        &[("RUSTFLAGS", "--cfg shuttle")],
+    )
 }
 
 fn documentation() -> Result<(), Failed> {

@@ -24,8 +24,7 @@ pub(crate) fn debian(program: &str, package: &str) -> Result<(), Failed> {
 
 /// Builds a program of a crate below `target/tools`, once, and gives its path.
 pub(crate) fn cargo_tool(name: &str, version: &str) -> Result<String, Failed> {
-    let target = std::env::var("CARGO_TARGET_DIR").unwrap_or_else(|_| "target".to_owned());
-    let root = format!("{target}/tools/{name}-{version}");
+    let root = format!("{}/tools/{name}-{version}", target());
     let program = format!("{root}/bin/{name}");
     if !Path::new(&program).exists() {
         let arguments =
@@ -36,6 +35,11 @@ pub(crate) fn cargo_tool(name: &str, version: &str) -> Result<String, Failed> {
     absolute
         .map(|path| path.to_string_lossy().into_owned())
         .map_err(|error| Failed(format!("{name}: {error}")))
+}
+
+/// Where what is built goes.
+pub(crate) fn target() -> String {
+    std::env::var("CARGO_TARGET_DIR").unwrap_or_else(|_| "target".to_owned())
 }
 
 fn runs(program: &str, arguments: &[&str]) -> bool {
