@@ -79,7 +79,7 @@ impl Engine {
             }
             // Boxed, as whoever is held after that need not keep the room it took.
             let challenge = self.challenge(&identity, &mut client, requirement, reason);
-            let Some(record) = Box::pin(challenge).await? else {
+            let Some((record, reason)) = Box::pin(challenge).await? else {
                 continue;
             };
             let is_hopeless = is_hopeless(&record, requirement);
@@ -114,15 +114,15 @@ impl Engine {
         }
     }
 
-    /// A flow for `requirement`, started unless nothing may be sent, and as far as it can be told now;
-    /// none if the proof has come meanwhile.
+    /// A flow for `requirement`, started unless nothing may be sent, and as far as it can be told now,
+    /// with what is lacking now; none if the proof has come meanwhile.
     async fn challenge(
         self: &Arc<Self>,
         identity: &Identity,
         client: &mut Client,
         requirement: &Requirement,
         reason: Reason,
-    ) -> Result<Option<FlowRecord>, Details> {
+    ) -> Result<Option<(FlowRecord, Reason)>, Details> {
         if let Some(left) = self.misconfigured_for() {
             return Err(unavailable(left));
         }
@@ -139,16 +139,24 @@ impl Engine {
             }
         };
         if is_hopeless(&record, requirement) {
-            return Ok(Some(record));
+            return Ok(Some((record, reason)));
         }
         let is_idle = matches!(record.flow, Flow::Idle(_));
-        // The flow before this one may have ended between the look at what it brings and now, whoever
-        // has opened this one: a message for what is proved already would be one too many.
-        if is_idle && self.is_proved(identity, requirement).await? {
-            if is_new {
-                let _ = self.cancel(record).await;
+        let mut reason = reason;
+        if is_idle {
+            // The flow before this one may have ended between the look at what it brings and now, and
+            // its proof be spent, whoever has opened this one: a message for what is proved already
+            // would be one too many.
+            match self.look_again(identity, requirement).await? {
+                Ok(()) => {
+                    if is_new {
+                        let _ = self.cancel(record).await;
+                    }
+                    return Ok(None);
+                }
+                Err(Reason::Spent) => reason = Reason::Spent,
+                Err(_) => {}
             }
-            return Ok(None);
         }
         let record = match client.pin.take() {
             Some(pin) if !is_new && !is_idle => {
@@ -164,17 +172,20 @@ impl Engine {
             _ if !client.hold.is_zero() => self.refresh(record).await?,
             _ => self.inquire(record).await?,
         };
-        Ok(Some(record))
+        Ok(Some((record, reason)))
     }
 
-    async fn is_proved(
+    /// Whether `requirement` is satisfied by now, or why not.
+    async fn look_again(
         &self,
         identity: &Identity,
         requirement: &Requirement,
-    ) -> Result<bool, Details> {
+    ) -> Result<Result<(), Reason>, Details> {
         let held = self.store.elevations(identity.session(), identity.auth_id()).await;
-        let held = held.map_err(store_unavailable)?;
-        Ok(held.is_some_and(|it| it.judge(identity.auth_id(), requirement, self.now()).is_ok()))
+        let Some(held) = held.map_err(store_unavailable)? else {
+            return Ok(Err(Reason::Missing));
+        };
+        Ok(held.judge(identity.auth_id(), requirement, self.now()).map(|_| ()))
     }
 
     /// What the policy says now of a request that has waited. It can ask for more, or for something

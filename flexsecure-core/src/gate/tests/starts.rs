@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::remote::RemoteStore;
 use super::world::{PIN, World, alice, bank};
 use crate::authority::{Accepted, Call, Capabilities, ScriptedAuthority, StartReply};
 use crate::refusal::{Problem, Reason};
@@ -38,6 +39,30 @@ async fn racing_requests_start_one_flow() {
     flows.sort();
     flows.dedup();
     assert_eq!((flows.len(), world.authority.messages()), (1, 1));
+}
+
+/// The same where the proof is spent by then, and the next flow is there.
+#[tokio::test]
+async fn a_double_click_that_looked_before_the_proof_came_sends_nothing() {
+    let world = World::with(ScriptedAuthority::passwordless(), |builder| {
+        builder.store(RemoteStore::default())
+    });
+    let (alice, once) = (alice(), bank().single_use());
+    let flow = world.request(&alice, once.clone()).await.flow();
+    let late = world.request(&alice, once.clone());
+    let mut late = std::pin::pin!(late);
+    // It has found nothing, and the answer is on its way.
+    tokio::select! {
+        biased;
+        _ = &mut late => panic!("the store is on another machine"),
+        () = async {} => {}
+    }
+    world.authority.approve();
+    world.clock.advance(Duration::from_secs(2));
+    world.endpoint(&alice, &format!("GET {flow}"), "").await;
+    assert!(world.request(&alice, once.clone()).await.has_passed());
+    assert_eq!(late.await.problem(), Problem::StepUpRequired(Reason::Spent));
+    assert_eq!(world.authority.messages(), 1);
 }
 
 /// F40: a client that leaves while the start is under way changes nothing.
