@@ -186,14 +186,21 @@ fn stop_by_signal(gate: Gate) -> io::Result<watch::Receiver<bool>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let (stop, stopping) = watch::channel(false);
-    tokio::spawn(async move {
+    let mut asked = async move || {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
+    };
+    tokio::spawn(async move {
+        asked().await;
         gate.close();
         stop.send_replace(true);
-        stop.closed().await;
+        tokio::select! {
+            () = stop.closed() => {}
+            // Whoever asks twice does not want to wait for what is under way.
+            () = asked() => std::process::exit(EXIT_UNFINISHED),
+        }
     });
     Ok(stopping)
 }
@@ -204,6 +211,9 @@ fn log_to_stderr() {
     // A subscriber that is there already, in a test, is as good.
     let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).try_init();
 }
+
+/// What shells say of a process that a signal has ended.
+const EXIT_UNFINISHED: i32 = 128 + 15;
 
 /// How long requests have to end once the process is to, in all.
 pub const DRAIN_LIMIT: Duration = Duration::from_secs(30);

@@ -203,6 +203,11 @@ impl Engine {
         );
     }
 
+    /// Whether the gate closes.
+    pub(super) fn is_closing(&self) -> bool {
+        *self.closing.borrow()
+    }
+
     /// Ends when the gate closes.
     pub(super) async fn closed(&self) {
         // The sender lives as long as the engine.

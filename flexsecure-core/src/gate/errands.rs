@@ -191,6 +191,9 @@ impl Engine {
 
     /// Polls for as long as somebody on this node waits for `record` to change.
     pub(super) fn tend(self: &Arc<Self>, record: &FlowRecord) {
+        if self.is_closing() {
+            return;
+        }
         let Some(mut news) = self.hub.claim_tending(record.id) else {
             return;
         };
@@ -220,12 +223,17 @@ impl Engine {
                 if advanced.effect.is_some() {
                     engine.carry_out(advanced).await;
                 } else {
-                    let pause = wake_at.since(engine.now()).max(SHORTEST_PAUSE);
+                    let pause =
+                        wake_at.since(engine.now()).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
                     tokio::select! {
                         () = tokio::time::sleep(pause) => {}
                         // An error says that nobody waits any more, and so does the hub.
                         _ = news.changed() => {}
+                        () = engine.closed() => {}
                     }
+                }
+                if engine.is_closing() {
+                    break;
                 }
             }
             engine.hub.stop_tending(record.id);
@@ -235,7 +243,11 @@ impl Engine {
     async fn carry_out(&self, advanced: Advanced) {
         match advanced.effect {
             Some(Effect::Check { hold }) => {
-                let reply = self.ask_authority(&advanced.record, None, hold).await;
+                let reply = tokio::select! {
+                    reply = self.ask_authority(&advanced.record, None, hold) => reply,
+                    // Other nodes are not to wait for an answer that nobody reads any more.
+                    () = self.closed(), if !hold.is_zero() => GIVEN_UP,
+                };
                 Box::pin(self.take_answer(&advanced.record, &Input::Check(reply))).await;
             }
             // A node died between asking for the message and sending it.
@@ -328,10 +340,17 @@ pub(super) fn expected_method(
     }
 }
 
+/// A check that is under way when the gate closes.
+const GIVEN_UP: CheckReply = CheckReply::Unavailable { retry_after: None, sent: true };
+
 /// How long an authority is asked to hold a check.
 const LONGEST_HOLD: Duration = Duration::from_secs(25);
 
 const STORE_PAUSE: Duration = Duration::from_secs(1);
+
+/// Another node may have given up what it has asked, which is no news to anybody's client, or the
+/// clock may have been set.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// Keeps a clock that stands still from making a busy loop.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(10);

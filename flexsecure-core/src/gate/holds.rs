@@ -110,7 +110,12 @@ impl Engine {
             tokio::select! {
                 () = news.changed() => {}
                 () = &mut patience => return Box::pin(self.refresh(record)).await,
-                () = self.closed() => return Ok(record),
+                () = self.closed() => {
+                    // What this node has asked the authority is given up, so that another can ask.
+                    let given_up = tokio::time::timeout(GIVING_UP, news.untended());
+                    let _ = Box::pin(given_up).await;
+                    return Ok(record);
+                }
             }
         }
     }
@@ -129,6 +134,9 @@ impl Deadline {
         Self { longest, end }
     }
 }
+
+/// How long the store may take for that while the gate closes.
+const GIVING_UP: Duration = Duration::from_secs(1);
 
 /// How many requests a node holds at a time.
 const MOST_HELD: usize = 10_000;

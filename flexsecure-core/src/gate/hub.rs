@@ -79,6 +79,11 @@ impl Hub {
         is_wanted
     }
 
+    /// Whether a task here polls for those who wait for `flow`.
+    fn is_tended(&self, flow: FlowId) -> bool {
+        self.lock().get(&flow).is_some_and(|watched| watched.is_tended)
+    }
+
     /// Gives tending up although somebody may wait: there is nothing more to come.
     pub(super) fn stop_tending(&self, flow: FlowId) {
         let mut flows = self.lock();
@@ -119,6 +124,13 @@ impl Subscription {
     pub(super) async fn changed(&mut self) {
         // The sender is in the hub for as long as anybody waits.
         let _ = self.news.changed().await;
+    }
+
+    /// Ends when no task polls for the flow any more.
+    pub(super) async fn untended(&mut self) {
+        while self.hub.is_tended(self.flow) {
+            self.changed().await;
+        }
     }
 }
 
