@@ -102,6 +102,12 @@ impl Bearer {
         &self.authorization
     }
 
+    /// The same token at another address.
+    #[must_use]
+    pub fn at(&self, address: SocketAddr) -> Self {
+        Self { client: Client::new(address), authorization: self.authorization.clone() }
+    }
+
     /// Without the token.
     #[must_use]
     pub const fn client(&self) -> &Client {

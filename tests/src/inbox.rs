@@ -14,9 +14,7 @@ pub struct Message(Value);
 impl Subject {
     /// All messages, the newest first.
     pub async fn messages(&self) -> Vec<Message> {
-        let mut reader = Client::new(self.authority().address);
-        let list = reader.get("/inbox.json").await.with(200).json();
-        list.as_array().expect("a list").iter().cloned().map(Message).collect()
+        messages_at(self.authority().address).await
     }
 
     /// How many messages there are.
@@ -58,6 +56,12 @@ impl Message {
         let rest = link.strip_prefix("http://").expect("an address");
         let (address, path) = rest.split_at(rest.find('/').expect("a path"));
         Link { address: address.parse().expect("a socket"), path: path.to_owned() }
+    }
+
+    /// Where it went.
+    #[must_use]
+    pub fn to(&self) -> &str {
+        self.0["to"].as_str().expect("an address")
     }
 
     /// What it is for.
@@ -105,6 +109,13 @@ impl Link {
     async fn answer(&self, fields: &[(&str, &str)]) -> Answer {
         Client::new(self.address).peek(Request::post(&self.path).form(fields)).await
     }
+}
+
+/// All messages of the authority at `address`, the newest first.
+pub async fn messages_at(address: SocketAddr) -> Vec<Message> {
+    let mut reader = Client::new(address);
+    let list = reader.get("/inbox.json").await.with(200).json();
+    list.as_array().expect("a list").iter().cloned().map(Message).collect()
 }
 
 /// A PIN that is not `pin`, and no other that was sent either, but for a chance in a million.

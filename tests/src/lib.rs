@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | [`subject`] | starts a program, finds its addresses, ends it |
 //! | [`client`] | HTTP/1.1 to the byte, and a cookie jar |
+//! | [`cluster`] | several nodes with one store and one authority, on wires that can be stopped |
 //! | [`counts`] | how often the doors of a `counter` were gone through |
 //! | [`flow`] | a flow as a client reads it |
 //! | [`inbox`] | what the embedded authority has sent, and the page behind a link |
@@ -25,6 +26,7 @@
 #![expect(clippy::print_stdout, reason = "with --nocapture a scenario says how much it has tried")]
 
 pub mod client;
+pub mod cluster;
 mod connection;
 pub mod counts;
 pub mod flow;

@@ -72,6 +72,11 @@ impl Launch {
         self.set("FLEXSECURE_URL", &format!("http://{address}")).set("FLEXSECURE_API_KEY", key)
     }
 
+    /// With the store at `address`, which other nodes have too.
+    pub fn with_store(self, address: SocketAddr) -> Self {
+        self.set("REDIS_URL", &format!("redis://{address}"))
+    }
+
     /// With an authority that knows only the v1 API.
     pub fn with_legacy(self, legacy: &Legacy) -> Self {
         self.with_authority(legacy.address(), Legacy::KEY)
@@ -137,6 +142,22 @@ impl Subject {
         client
     }
 
+    /// Waits until it takes no more connections, and tells whether it came to that.
+    pub async fn answers_nobody(&self) -> bool {
+        for _ in 0..600 {
+            if tokio::net::TcpStream::connect(self.address).await.is_err() {
+                return true;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        false
+    }
+
+    /// Whether it is still there.
+    pub fn runs(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
     /// All lines it has written so far.
     #[must_use]
     pub fn output(&self) -> Vec<String> {
@@ -145,9 +166,19 @@ impl Subject {
 
     /// Asks it to end, as an operating system does at shut-down.
     pub async fn terminate(&self) {
-        let id = self.child.id().expect("a process that runs").to_string();
-        let killed = Command::new("kill").args(["-TERM", &id]).status().await;
-        assert!(killed.expect("kill runs").success(), "the subject is gone already");
+        signal(self.id(), "TERM").await;
+    }
+
+    /// Ends it without warning.
+    pub async fn kill(mut self) -> ExitStatus {
+        self.child.start_kill().expect("a process that runs");
+        self.child.wait().await.expect("a process")
+    }
+
+    /// What the operating system calls its process.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id().expect("a process that runs")
     }
 
     /// Waits for its end.
@@ -155,6 +186,12 @@ impl Subject {
         let ended = tokio::time::timeout(LONGEST_DRAIN, self.child.wait()).await;
         ended.expect("it ends when it is asked to").expect("a process")
     }
+}
+
+/// Sends the process `id` a signal.
+pub async fn signal(id: u32, name: &str) {
+    let sent = Command::new("kill").args([&format!("-{name}"), &id.to_string()]).status().await;
+    assert!(sent.expect("kill runs").success(), "the process is gone already");
 }
 
 /// Logs `client` in as `user`.

@@ -51,10 +51,14 @@ fn docs_of<'s>(name: &str, source: &'s str) -> Option<&'s str> {
 
 fn read_all(folder: &Path) -> String {
     let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    files.map(|file| fs::read_to_string(file).unwrap()).collect::<Vec<_>>().join("\n")
+    files
+        .filter(|file| file.is_file())
+        .map(|file| fs::read_to_string(file).unwrap())
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
-const IDS: [&str; 20] = [
+const IDS: [&str; 26] = [
     "T01", "T02", "T03", "T04", "T05", "T06", "T09", "T10", "T11", "T12", "T13", "T14", "T15",
-    "T16", "T17", "T18", "T65", "F40", "F42", "F60",
+    "T16", "T17", "T18", "T62", "T64", "T65", "F20", "F26", "F30", "F40", "F42", "F60", "F61",
 ];

@@ -223,8 +223,7 @@ impl Engine {
                 if advanced.effect.is_some() {
                     engine.carry_out(advanced).await;
                 } else {
-                    let pause =
-                        wake_at.since(engine.now()).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
+                    let pause = wake_at.since(engine.now()).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
                     tokio::select! {
                         () = tokio::time::sleep(pause) => {}
                         // An error says that nobody waits any more, and so does the hub.

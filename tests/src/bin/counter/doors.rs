@@ -32,7 +32,7 @@ pub(crate) fn order() -> impl Policy {
 }
 
 /// The doors below `/doors/`, by name.
-pub(crate) fn all() -> [(&'static str, Lock); 12] {
+pub(crate) fn all() -> [(&'static str, Lock); 13] {
     let pay = |amount: &str| {
         let operation = Operation::new(&format!("Pay {amount}")).field("amount", amount);
         bank().operation(operation)
@@ -46,6 +46,7 @@ pub(crate) fn all() -> [(&'static str, Lock); 12] {
         ("pay-2", Lock::new(pay("2"))),
         ("once", Lock::new(bank().single_use())),
         ("pay-once", Lock::new(pay("1").single_use())),
+        ("brief", Lock::new(bank().within(Requirement::SHORTEST_MAX_AGE))),
         ("pin", Lock::new(bank().pin())),
         ("link", Lock::new(bank().passwordless())),
         ("rules", Lock::new(Rules::floor(bank()).raise("a PIN", bank().pin()))),
