@@ -18,7 +18,7 @@ use crate::refusal::{Details, FlowObject, Problem, Reason};
 use crate::store::{Binding, FlowRecord, Opened, StoreError};
 use crate::{Elevated, Identity, Refusal, Requirement};
 
-/// A request that has to prove something.
+/// A request that has to prove something; boxed, because thousands are held.
 pub(super) struct Asked {
     pub(super) identity: Identity,
     pub(super) client: Client,
@@ -29,7 +29,7 @@ pub(super) struct Asked {
 
 impl Engine {
     /// Lets the request through or says why not, in the form its client understands.
-    pub(super) async fn admit(self: &Arc<Self>, asked: Asked) -> Result<Admitted, Refusal> {
+    pub(super) async fn admit(self: &Arc<Self>, asked: Box<Asked>) -> Result<Admitted, Refusal> {
         let format = asked.client.format;
         let (identity, address) = (asked.identity.clone(), asked.client.origin.ip);
         let mut wanted: Option<Requirement> = None;
@@ -53,15 +53,15 @@ impl Engine {
     /// `wanted` the one it asked for last.
     async fn decide(
         self: &Arc<Self>,
-        asked: Asked,
+        asked: Box<Asked>,
         wanted: &mut Option<Requirement>,
     ) -> Result<Admitted, Details> {
-        let Asked { identity, mut client, mut proofs, again } = asked;
+        let Asked { identity, mut client, mut proofs, again } = *asked;
         let deadline = Deadline::after(client.hold);
         let address = client.origin.ip;
         let mut held = None;
         let mut number = 0;
-        let mut last: Option<FlowRecord> = None;
+        let mut last: Option<Box<FlowRecord>> = None;
         loop {
             let (requirement, reason) =
                 match self.satisfy(&identity, address, &proofs, number).await? {
@@ -94,7 +94,7 @@ impl Engine {
                         proofs = self.decided_again(&**policy, facts, proofs).await?;
                         number = 0;
                     }
-                    last = Some(record);
+                    last = Some(Box::new(record));
                     continue;
                 }
                 Flow::Expired(end) => Reason::from(end.over()),

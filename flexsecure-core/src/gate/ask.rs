@@ -41,7 +41,7 @@ impl Ask {
             return Err(self.deny());
         }
         let (identity, client) = (identity.clone(), client.clone());
-        let asked = Asked { identity, client, proofs, again: None };
+        let asked = Box::new(Asked { identity, client, proofs, again: None });
         let admitted = gate.0.admit(asked).await?;
         applied.note(admitted.held);
         Ok(admitted.elevated)

@@ -39,7 +39,7 @@ impl Pursuit {
             Ok(Settled::Refused(defect)) => return refuse(Details::defect(defect)),
             Err(_) => return refuse(undecided()),
         };
-        match gate.0.admit(Asked { identity, client, proofs, again }).await {
+        match gate.0.admit(Box::new(Asked { identity, client, proofs, again })).await {
             Ok(Admitted { elevated, held: None }) => Verdict::Pass(Pass::Elevated(elevated)),
             Ok(Admitted { elevated, held }) => {
                 let applied = Applied::default();
