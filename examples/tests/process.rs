@@ -287,7 +287,7 @@ async fn a_setting_that_makes_no_sense_is_told_in_one_sentence() {
             ("BANK_ADDR", "3000"),
             ("AUTHORITY_ADDR", "0.0.0.0:0"),
             ("STEP_UP_DEFAULT_METHOD", "sms"),
-            ("REDIS_URL", "redis://127.0.0.1"),
+            ("REDIS_URL", "ftp://127.0.0.1"),
             ("FLEXSECURE_URL", "http://127.0.0.1:4000"),
             ("FLEXSECURE_API_KEY", "key"),
         ] {
