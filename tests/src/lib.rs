@@ -3,6 +3,7 @@
 //! | module | role |
 //! | --- | --- |
 //! | [`subject`] | starts a program, finds its addresses, ends it |
+//! | [`browser`] | Chromium, as a person sees it, and a bank in front of it |
 //! | [`client`] | HTTP/1.1 to the byte, and a cookie jar |
 //! | [`cluster`] | several nodes with one store and one authority, on wires that can be stopped |
 //! | [`counts`] | how often the doors of a `counter` were gone through |
@@ -25,6 +26,7 @@
 )]
 #![expect(clippy::print_stdout, reason = "with --nocapture a scenario says how much it has tried")]
 
+pub mod browser;
 pub mod client;
 pub mod cluster;
 mod connection;

@@ -43,3 +43,54 @@ macro_rules! launched_on_both_banks {
         }
     };
 }
+
+/// Runs scenarios of a person in front of a bank, on each bank: with scripts `on`, `off`, or `both`
+/// ways.
+#[macro_export]
+macro_rules! in_front_of_both_banks {
+    ($($scripts:ident: $($scenario:ident)*;)*) => {
+        mod axum {
+            $($crate::in_front_of_both_banks!(
+                @bank $scripts "CARGO_BIN_EXE_subject-axum" $($scenario)*
+            );)*
+        }
+        mod actix {
+            $($crate::in_front_of_both_banks!(
+                @bank $scripts "CARGO_BIN_EXE_subject-actix" $($scenario)*
+            );)*
+        }
+    };
+    (@bank both $program:literal $($scenario:ident)*) => {
+        $(mod $scenario {
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn with_scripts() {
+                $crate::in_front_of_both_banks!(@run On $program $scenario);
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn without_scripts() {
+                $crate::in_front_of_both_banks!(@run Off $program $scenario);
+            }
+        })*
+    };
+    (@bank on $program:literal $($scenario:ident)*) => {
+        $(mod $scenario {
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn with_scripts() {
+                $crate::in_front_of_both_banks!(@run On $program $scenario);
+            }
+        })*
+    };
+    (@bank off $program:literal $($scenario:ident)*) => {
+        $(mod $scenario {
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn without_scripts() {
+                $crate::in_front_of_both_banks!(@run Off $program $scenario);
+            }
+        })*
+    };
+    (@run $scripts:ident $program:literal $scenario:ident) => {
+        let launch = $crate::subject::Launch::new(env!($program));
+        super::super::$scenario(&launch, $crate::browser::Scripts::$scripts).await;
+    };
+}

@@ -42,6 +42,7 @@ fn test() -> Result<(), Failed> {
     // The tests start these themselves, on ports and with data of their own.
     tools::debian("redis-server", "redis-server")?;
     tools::debian("faketime", "faketime")?;
+    browser()?;
     if tools::has_nextest() {
         step(
             "tests",
@@ -57,6 +58,13 @@ fn test() -> Result<(), Failed> {
     documentation()?;
     dependencies()?;
     bench::hit_path()
+}
+
+/// What a test needs to see a page as a person does.
+fn browser() -> Result<(), Failed> {
+    tools::debian("chromium", "chromium")?;
+    tools::debian("chromedriver", "chromium-driver")?;
+    tools::node_packages("flexsecure-js")
 }
 
 /// A build of its own, in which a scheduler decides at every lock who goes on.

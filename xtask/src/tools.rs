@@ -22,6 +22,20 @@ pub(crate) fn debian(program: &str, package: &str) -> Result<(), Failed> {
     step(package, "apt-get", &["install", "--yes", "--quiet", "--no-install-recommends", package])
 }
 
+/// Installs what the lock file in `folder` names, unless that has been done since it was changed.
+pub(crate) fn node_packages(folder: &str) -> Result<(), Failed> {
+    let changed = |path: &str| Path::new(folder).join(path).metadata()?.modified();
+    let is_installed = changed("package-lock.json")
+        .and_then(|locked| Ok(changed("node_modules/.package-lock.json")? >= locked))
+        .unwrap_or(false);
+    if is_installed {
+        return Ok(());
+    }
+    debian("node", "nodejs")?;
+    debian("npm", "npm")?;
+    step("packages of node", "npm", &["ci", "--prefix", folder, "--no-audit", "--no-fund"])
+}
+
 /// Builds a program of a crate below `target/tools`, once, and gives its path.
 pub(crate) fn cargo_tool(name: &str, version: &str) -> Result<String, Failed> {
     let root = format!("{}/tools/{name}-{version}", target());
