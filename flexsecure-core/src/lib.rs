@@ -15,6 +15,7 @@ mod gate;
 mod identity;
 mod method;
 pub mod operation;
+pub mod page;
 mod pin;
 pub mod policy;
 pub mod refusal;

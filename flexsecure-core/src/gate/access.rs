@@ -30,7 +30,7 @@ pub(super) struct Asked {
 impl Engine {
     /// Lets the request through or says why not, in the form its client understands.
     pub(super) async fn admit(self: &Arc<Self>, asked: Box<Asked>) -> Result<Admitted, Refusal> {
-        let format = asked.client.format;
+        let (format, way) = (asked.client.format, asked.client.way.clone());
         let (identity, address) = (asked.identity.clone(), asked.client.origin.ip);
         let mut wanted: Option<Requirement> = None;
         let admitted = self.decide(asked, &mut wanted).await;
@@ -41,10 +41,10 @@ impl Engine {
             let scope = wanted.as_ref().map(Requirement::scope);
             let event = event.in_scope(scope).on_flow(details.flow_id());
             self.audit.record(&event.at_address(address));
-            let details = details.bearer(self.bearer.clone());
+            let details = details.bearer(self.bearer.clone()).way(way);
             match wanted {
-                Some(requirement) => details.requirement(requirement).refuse(format),
-                None => details.refuse(format),
+                Some(requirement) => details.requirement(requirement).refuse(format, &self.site),
+                None => details.refuse(format, &self.site),
             }
         })
     }
@@ -109,8 +109,8 @@ impl Engine {
                 (number, last) = (next, None);
                 continue;
             }
-            let details = Details::of(Problem::StepUpRequired(reason)).flow(self.describe(&record));
-            return Err(if client.navigates { details.lead_there() } else { details });
+            let details = Details::of(Problem::StepUpRequired(reason));
+            return Err(details.flow(self.describe(&record)));
         }
     }
 
@@ -254,7 +254,7 @@ impl Engine {
         let now = self.now();
         let expected = expected_method(requirement, identity, self.default_method);
         let binding = Binding {
-            return_to: client.return_to.clone(),
+            return_to: client.way.back().map(Box::from),
             origin: client.origin.clone(),
             ..Binding::new(
                 *identity.session(),
@@ -409,7 +409,7 @@ impl Engine {
     }
 
     pub(super) fn describe(&self, record: &FlowRecord) -> FlowObject {
-        FlowObject::new(record, &self.prefix, self.now())
+        FlowObject::new(record, &self.site.prefix, self.now())
     }
 
     /// As it stands for the session that asked: one that was rebound has it no more.

@@ -1,5 +1,7 @@
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use super::access::Asked;
 use super::client::Client;
 use super::{Applied, Gate};
@@ -12,7 +14,10 @@ use crate::{Elevated, Identity, Refusal};
 ///
 /// It holds all that the gate needs to know of the request, and so outlives it.
 #[derive(Clone, Debug)]
-pub struct Ask(Arc<Inner>);
+pub struct Ask {
+    inner: Arc<Inner>,
+    form: Option<Bytes>,
+}
 
 #[derive(Debug)]
 struct Inner {
@@ -24,7 +29,20 @@ struct Inner {
 
 impl Ask {
     pub(super) fn new(gate: Gate, identity: Identity, client: Client) -> Self {
-        Self(Arc::new(Inner { gate, identity, client, applied: Applied::default() }))
+        let inner = Inner { gate, identity, client, applied: Applied::default() };
+        Self { inner: Arc::new(inner), form: None }
+    }
+
+    /// Hands over the body that the handler has read, all of it and as it came, if it was a form.
+    ///
+    /// A person whose form is refused finds it on the step-up page, and sends it from there once they
+    /// have proved who they are. Without this they are told that they have to fill it in again, and
+    /// nothing is sent to them before they have read that. It is for browsers alone: other clients
+    /// repeat their requests themselves.
+    #[must_use]
+    pub fn carrying(mut self, form: impl Into<Option<Bytes>>) -> Self {
+        self.form = form.into();
+        self
     }
 
     /// Goes on only with a proof that satisfies `proofs`, most often a
@@ -35,12 +53,13 @@ impl Ask {
     ///
     /// The [`Refusal`] to answer with: the same as a route that requires it up front would give.
     pub async fn require(&self, proofs: impl Into<Proofs>) -> Result<Elevated, Refusal> {
-        let Inner { gate, identity, client, applied } = &*self.0;
+        let Inner { gate, identity, client, applied } = &*self.inner;
         let proofs = proofs.into();
         if proofs.is_impossible() {
             return Err(self.deny());
         }
-        let (identity, client) = (identity.clone(), client.clone());
+        let client = client.clone().with_form(self.form.clone());
+        let identity = identity.clone();
         let asked = Box::new(Asked { identity, client, proofs, again: None });
         let admitted = gate.0.admit(asked).await?;
         applied.note(admitted.held);
@@ -49,21 +68,21 @@ impl Ask {
 
     /// What the response says of the client's preferences, if it had any.
     pub(super) fn applied(&self) -> Option<Applied> {
-        (!self.0.client.hold.is_zero()).then(|| self.0.applied.clone())
+        (!self.inner.client.hold.is_zero()).then(|| self.inner.applied.clone())
     }
 
     /// The refusal of a request that no proof would let through; the [trail](crate::audit) has it.
     #[must_use]
     pub fn deny(&self) -> Refusal {
-        let Inner { gate, identity, client, .. } = &*self.0;
+        let Inner { gate, identity, client, .. } = &*self.inner;
         let event = gate.0.event(Kind::Refused(Problem::Denied)).of(Some(identity));
         gate.0.audit.record(&event.at_address(client.origin.ip));
-        Details::of(Problem::Denied).refuse(client.format)
+        Details::of(Problem::Denied).refuse(client.format, &gate.0.site)
     }
 
     /// Who asks.
     #[must_use]
     pub fn identity(&self) -> &Identity {
-        &self.0.identity
+        &self.inner.identity
     }
 }

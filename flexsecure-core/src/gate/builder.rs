@@ -1,3 +1,4 @@
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
@@ -9,8 +10,9 @@ use super::engine::Engine;
 use super::holds::Holds;
 use super::hub::Hub;
 use crate::audit::Recorder;
+use crate::page::{PagesError, step_up};
 use crate::policy::{Networks, NotANetwork};
-use crate::refusal::AcrValues;
+use crate::refusal::{AcrValues, Site};
 use crate::{Audit, Authority, Clock, MemoryStore, Method, Store, SystemClock};
 
 /// Puts a [`Gate`] together.
@@ -21,6 +23,7 @@ pub struct GateBuilder {
     store: Option<Box<dyn Store>>,
     clock: Box<dyn Clock>,
     prefix: String,
+    pages: Option<PathBuf>,
     trusted: Vec<Box<str>>,
     proxies: Vec<Box<str>>,
     default_method: Method,
@@ -29,7 +32,7 @@ pub struct GateBuilder {
 }
 
 /// A setting that makes no sense.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BuildError {
     /// The prefix is not a plain path.
@@ -57,6 +60,9 @@ pub enum BuildError {
         /// What was set.
         acr_values: String,
     },
+    /// The folder of pages is wrong.
+    #[error("the folder of pages: {0}")]
+    Pages(#[from] PagesError),
     /// A trusted proxy's network is none.
     #[error("a trusted proxy: {0}")]
     TrustedProxy(#[from] NotANetwork),
@@ -69,6 +75,7 @@ impl GateBuilder {
             store: None,
             clock: Box::new(SystemClock),
             prefix: "/step-up".to_owned(),
+            pages: None,
             trusted: Vec::new(),
             proxies: Vec::new(),
             default_method: Method::Passwordless,
@@ -92,6 +99,13 @@ impl GateBuilder {
     /// The path under which a client reaches the flow endpoints; `/step-up` unless set.
     pub fn prefix(mut self, prefix: &str) -> Self {
         prefix.clone_into(&mut self.prefix);
+        self
+    }
+
+    /// Takes texts, colours, logo or all of the step-up page from `folder`, as far as they are there;
+    /// [`page`](crate::page) says what to put into it.
+    pub fn pages(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.pages = Some(folder.into());
         self
     }
 
@@ -142,8 +156,8 @@ impl GateBuilder {
     ///
     /// # Errors
     ///
-    /// [`BuildError`] if the prefix is no path, a trusted origin or proxy is none, or `acr_values`
-    /// are none.
+    /// [`BuildError`] if the prefix is no path, a trusted origin or proxy is none, `acr_values`
+    /// are none, or a page is broken.
     pub fn build(self) -> Result<Gate, BuildError> {
         if !is_prefix(&self.prefix) {
             return Err(BuildError::Prefix { prefix: self.prefix });
@@ -159,6 +173,8 @@ impl GateBuilder {
             None => None,
         };
         let proxies = Networks::parse(self.proxies.iter().map(|network| &**network))?;
+        let pages = step_up(self.pages.as_deref())?;
+        let site = Site { prefix: self.prefix.into(), pages };
         let store = self.store.unwrap_or_else(|| Box::new(MemoryStore::default()));
         let hub = Hub::default();
         store.listen(hub.listener());
@@ -166,7 +182,7 @@ impl GateBuilder {
             authority: self.authority,
             store,
             clock: self.clock,
-            prefix: self.prefix.into(),
+            site,
             trusted: TrustedOrigins(self.trusted),
             proxies,
             default_method: self.default_method,

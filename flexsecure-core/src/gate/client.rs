@@ -1,44 +1,51 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use crate::authority::Origin;
+use crate::body::BodyKind;
 use crate::pin::{MalformedPin, Pin};
 use crate::policy::Networks;
-use crate::refusal::Format;
-use crate::{RequestView, Timestamp};
+use crate::refusal::{Format, Lost, Site, Way};
+use crate::{BodyReading, RequestView, Timestamp};
 
 /// What the slow path needs to know of a request, read once and owned.
 #[derive(Clone, Debug)]
 pub(crate) struct Client {
     pub(crate) format: Format,
-    /// A browser that can be led to a page and back.
-    pub(crate) navigates: bool,
+    /// How a person gets on once they have proved who they are.
+    pub(crate) way: Way,
     /// How long it may be kept until its user has answered; zero if it wants a refusal at once.
     pub(crate) hold: Duration,
-    /// Nothing may be sent on behalf of this request: another site or a prefetch made it.
+    /// Nothing may be sent on behalf of this request: another site or a prefetch made it, or its
+    /// user has to know first that it can't be repeated for them.
     pub(crate) is_silent: bool,
     pub(crate) pin: Option<Result<Pin, MalformedPin>>,
-    pub(crate) return_to: Option<Box<str>>,
     pub(crate) origin: Origin,
 }
 
 impl Client {
     pub(crate) fn read(
         request: &dyn RequestView,
+        site: &Site,
         trusted: &TrustedOrigins,
         proxies: &Networks,
     ) -> Self {
-        let format = format(request);
+        let format = format(request, site);
         let is_foreign = trusted.is_foreign(request);
-        let navigates = format == Format::Html && is_safe(request.method());
+        let way = match format {
+            Format::Html(_) => way(request, is_foreign),
+            Format::Json | Format::Grpc => Way::Nowhere,
+        };
+        let is_lost = matches!(way, Way::Lost(_));
         Self {
             format,
-            navigates,
+            way,
             hold: wait(request, LONGEST_HOLD),
-            is_silent: is_foreign || is_prefetch(request),
+            is_silent: is_foreign || is_prefetch(request) || is_lost,
             // A PIN that another site made the browser send must not cost an attempt.
             pin: request.header("flexsecure-pin").filter(|_| !is_foreign).map(Pin::parse),
-            return_to: navigates.then(|| own_path(request.path())).flatten(),
             origin: Origin {
                 ip: proxies.client(request),
                 user_agent: request
@@ -46,6 +53,17 @@ impl Client {
                     .map(|agent| agent.chars().filter(|c| !c.is_control()).take(200).collect()),
             },
         }
+    }
+}
+
+impl Client {
+    /// The same where a handler has read the body: `form` is what it hands over of it.
+    pub(crate) fn with_form(mut self, form: Option<Bytes>) -> Self {
+        if self.way.is_unread() {
+            self.way = self.way.with_body(form);
+            self.is_silent |= matches!(self.way, Way::Lost(_));
+        }
+        self
     }
 }
 
@@ -82,15 +100,34 @@ fn is_prefetch(request: &dyn RequestView) -> bool {
         .any(|purpose| purpose.contains("prefetch") || purpose.contains("prerender"))
 }
 
+/// How a person gets on whose browser sent `request`.
+fn way(request: &dyn RequestView, is_foreign: bool) -> Way {
+    let path = own_path(request.path());
+    match (request.method(), path) {
+        ("GET" | "HEAD", Some(path)) => Way::Back(path),
+        ("POST", _) if is_foreign => Way::Lost(Lost::OtherSite),
+        ("POST", Some(path)) if is_form(request) => Way::form(path, request.body().cloned()),
+        ("POST", _) => Way::Lost(Lost::Form),
+        _ => Way::Nowhere,
+    }
+}
+
+/// Whether the body is a form that a page can carry.
+fn is_form(request: &dyn RequestView) -> bool {
+    let length = request.header("content-length").and_then(|length| length.parse().ok());
+    length.is_some_and(|length: usize| length <= BodyReading::MAX_BYTES)
+        && BodyKind::of(request).is_ok_and(|kind| kind == Some(BodyKind::Form))
+}
+
 /// The form that the client understands best: a page only where it says so.
-pub(crate) fn format(request: &dyn RequestView) -> Format {
+pub(crate) fn format(request: &dyn RequestView, site: &Site) -> Format {
     if request.header("content-type").is_some_and(is_grpc) {
         return Format::Grpc;
     }
     let accept = list(request, "accept");
     let navigates = request.header("sec-fetch-mode") == Some("navigate");
     if navigates || quality(&accept, "text/html") > quality(&accept, "application/json") {
-        Format::Html
+        Format::Html(site.pages.language(&list(request, "accept-language")))
     } else {
         Format::Json
     }
@@ -164,12 +201,8 @@ fn unquoted_split(text: &str, separator: char) -> impl Iterator<Item = &str> {
     })
 }
 
-fn is_safe(method: &str) -> bool {
-    matches!(method, "GET" | "HEAD")
-}
-
 /// `path` if a browser that is sent there stays on this site.
-fn own_path(path: &str) -> Option<Box<str>> {
+pub(super) fn own_path(path: &str) -> Option<Box<str>> {
     let is_plain = path.bytes().all(|byte| matches!(byte, b'!'..=b'~') && byte != b'\\');
     let is_path = path.starts_with('/') && !path.starts_with("//");
     (is_plain && is_path && path.len() <= LONGEST_PATH).then(|| path.into())

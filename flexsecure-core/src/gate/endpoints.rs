@@ -1,5 +1,6 @@
 //! The flow endpoints: what a client does about a refusal.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
@@ -9,13 +10,14 @@ use bytes::Bytes;
 use serde::Deserialize;
 
 use super::access::{STORE_RETRY, store_unavailable};
-use super::client::{format, wait};
+use super::client::{format, own_path, wait};
 use super::engine::{Advanced, StepError};
 use super::{Engine, Gate};
 use crate::audit::Kind;
 use crate::flow::{Flow, FlowId, Input};
+use crate::page::{Language, SCRIPT};
 use crate::pin::Pin;
-use crate::refusal::{Answer, Details, Format, Problem, STYLE_SHEET, flow_page};
+use crate::refusal::{Answer, Details, Format, Problem, Shown, Way};
 use crate::store::FlowRecord;
 use crate::{Identity, RequestView};
 
@@ -45,13 +47,23 @@ pub struct FlowRequest {
 /// What is asked of a flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Endpoint {
-    Style,
+    File(File),
     Flow(FlowId, Verb),
+}
+
+/// What the step-up page takes beside itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum File {
+    Style,
+    Script,
+    Logo,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Verb {
     Show,
+    /// The page once more, with what it carries.
+    Page,
     Start,
     Pin,
     Cancel,
@@ -66,7 +78,9 @@ enum ContentType {
 
 impl Gate {
     /// How many bytes of a body are read at a flow endpoint.
-    pub const MAX_BODY: usize = 16 * 1024;
+    ///
+    /// A page that carries a form sends that along, in base64.
+    pub const MAX_BODY: usize = 96 * 1024;
 
     /// Reads a request to a flow endpoint; `path` is what a router left of its path, with the gate's
     /// prefix or without.
@@ -86,18 +100,18 @@ impl Gate {
         };
         let rest = behind_prefix(sent).or_else(|| behind_prefix(path)).unwrap_or(path);
         let endpoint = endpoint(request.method(), rest).and_then(|endpoint| match endpoint {
-            Endpoint::Flow(_, Verb::Start | Verb::Pin | Verb::Cancel)
+            Endpoint::Flow(_, Verb::Page | Verb::Start | Verb::Pin | Verb::Cancel)
                 if self.0.trusted.is_foreign(request) =>
             {
                 Err(Details::of(Problem::CrossSite))
             }
-            Endpoint::Flow(..) | Endpoint::Style => Ok(endpoint),
+            Endpoint::Flow(..) | Endpoint::File(_) => Ok(endpoint),
         });
         FlowRequest {
             endpoint,
             identity: identity.cloned(),
-            format: match format(request) {
-                Format::Html => Format::Html,
+            format: match format(request, &self.0.site) {
+                Format::Html(language) => Format::Html(language),
                 // The flow endpoints are no gRPC service.
                 Format::Json | Format::Grpc => Format::Json,
             },
@@ -112,13 +126,14 @@ impl Gate {
         let (format, identity, address) =
             (request.format, request.identity.clone(), request.address);
         let changes = request.flow_to_change();
-        let answered = self.0.answer(request, body).await;
+        let way = request.carried(&body);
+        let answered = self.0.answer(request, body, &way).await;
         answered.unwrap_or_else(|details| {
             if let Some(flow) = changes {
                 let event = self.0.event(Kind::Refused(details.problem())).of(identity.as_ref());
                 self.0.audit.record(&event.on_flow(flow).at_address(address));
             }
-            details.refuse(format).into_answer()
+            details.way(way).refuse(format, &self.0.site).into_answer()
         })
     }
 }
@@ -129,9 +144,21 @@ impl FlowRequest {
     fn flow_to_change(&self) -> Option<Option<FlowId>> {
         match &self.endpoint {
             Ok(Endpoint::Flow(id, Verb::Start | Verb::Pin | Verb::Cancel)) => Some(Some(*id)),
-            Ok(Endpoint::Flow(_, Verb::Show) | Endpoint::Style) => None,
+            Ok(Endpoint::Flow(_, Verb::Show | Verb::Page) | Endpoint::File(_)) => None,
             Err(details) => (details.problem() == Problem::CrossSite).then_some(None),
         }
+    }
+
+    /// What a page of ours has sent along: nothing that another site made up gets here.
+    fn carried(&self, body: &FlowBody) -> Way {
+        let (Ok(Endpoint::Flow(_, verb)), FlowBody::Complete(body)) = (&self.endpoint, body) else {
+            return Way::Nowhere;
+        };
+        if *verb == Verb::Show || self.content_type != ContentType::Form {
+            return Way::Nowhere;
+        }
+        let path = field(body, "back").and_then(|path| own_path(&path));
+        Way::carried(path, field(body, "form").as_deref())
     }
 }
 
@@ -140,21 +167,19 @@ impl Engine {
         self: &Arc<Self>,
         request: FlowRequest,
         body: FlowBody,
+        way: &Way,
     ) -> Result<Answer, Details> {
         let (id, verb) = match request.endpoint? {
-            Endpoint::Style => {
-                return Ok(Answer::new(200, "text/css; charset=utf-8", STYLE_SHEET));
-            }
+            Endpoint::File(file) => return self.file(file),
             Endpoint::Flow(id, verb) => (id, verb),
         };
         let record = self.find(request.identity.as_ref(), &id).await?;
-        let is_page = request.format == Format::Html;
         if matches!(body, FlowBody::TooLarge) {
             return Err(Details::of(Problem::BodyTooLarge));
         }
         let record = match verb {
-            Verb::Show if is_page => return self.show_page(record).await,
             Verb::Show => self.show(record, request.wait).await?,
+            Verb::Page => self.show(record, Duration::ZERO).await?,
             Verb::Start => self.start_or_resend(record).await?,
             Verb::Cancel => self.cancel(record).await?,
             Verb::Pin => {
@@ -165,11 +190,54 @@ impl Engine {
                 self.try_pin(record, pin, request.address).await?
             }
         };
-        let flow = self.describe(&record);
-        if is_page {
-            return Ok(Answer::see_other(flow.url().to_owned()));
+        Ok(match request.format {
+            Format::Html(language) => self.answer_person(&record, verb, language, way),
+            Format::Json | Format::Grpc => self.describe(&record).to_answer(),
+        })
+    }
+
+    /// Back to where it was asked for, as soon as that can be; until then the page, which carries
+    /// on what it has carried. One that carries nothing is at the flow's own address.
+    fn answer_person(
+        &self,
+        record: &FlowRecord,
+        verb: Verb,
+        language: Language,
+        way: &Way,
+    ) -> Answer {
+        let flow = self.describe(record);
+        let own = record.binding.return_to.clone().map_or(Way::Nowhere, Way::Back);
+        let way = if matches!(way, Way::Nowhere) { &own } else { way };
+        let is_shown = matches!(verb, Verb::Show | Verb::Page);
+        match (&record.flow, way) {
+            (Flow::Authenticated(_), Way::Back(path)) => Answer::see_other(path.to_string()),
+            (_, Way::Nowhere) if !is_shown => Answer::see_other(flow.url().to_owned()),
+            (_, Way::Back(path))
+                if !is_shown && record.binding.return_to.as_deref() == Some(path) =>
+            {
+                Answer::see_other(flow.url().to_owned())
+            }
+            (_, Way::Back(path)) if verb == Verb::Start || verb == Verb::Pin => {
+                Answer::see_other(path.to_string())
+            }
+            _ => self.site.page(
+                200,
+                language,
+                &Shown { problem: None, flow: Some(&flow), way, is_repeatable: verb == Verb::Show },
+            ),
         }
-        Ok(flow.to_answer())
+    }
+
+    fn file(&self, file: File) -> Result<Answer, Details> {
+        let pages = &self.site.pages;
+        Ok(match file {
+            File::Style => Answer::file("text/css; charset=utf-8", pages.style().clone()),
+            File::Script => Answer::file("text/javascript; charset=utf-8", SCRIPT),
+            File::Logo => {
+                let logo = pages.logo().ok_or_else(|| Details::of(Problem::FlowNotFound))?;
+                Answer::file(logo.content_type, logo.bytes.clone())
+            }
+        })
     }
 
     /// A flow that another session opened does not exist, nor does one that another user did.
@@ -204,15 +272,6 @@ impl Engine {
         let is_old_news =
             move |record: &FlowRecord| record.flow.awaits_pin_check() || news_of(record) == before;
         self.wait_while(record, pin!(tokio::time::sleep(wait)), is_old_news).await
-    }
-
-    /// A browser whose flow has authenticated goes back to where it was.
-    async fn show_page(self: &Arc<Self>, record: FlowRecord) -> Result<Answer, Details> {
-        let record = self.show(record, Duration::ZERO).await?;
-        match (&record.flow, &record.binding.return_to) {
-            (Flow::Authenticated(_), Some(path)) => Ok(Answer::see_other(path.to_string())),
-            _ => Ok(flow_page(200, None, Some(&self.describe(&record)))),
-        }
     }
 
     async fn start_or_resend(self: &Arc<Self>, record: FlowRecord) -> Result<FlowRecord, Details> {
@@ -254,9 +313,15 @@ fn news_of(record: &FlowRecord) -> impl PartialEq + Send + use<> {
 fn endpoint(method: &str, rest: &str) -> Result<Endpoint, Details> {
     let not_found = || Details::of(Problem::FlowNotFound);
     let rest = rest.strip_prefix('/').unwrap_or(rest);
-    if rest == "step-up.css" {
+    let file = match rest {
+        "step-up.css" => Some(File::Style),
+        "step-up.js" => Some(File::Script),
+        "logo" => Some(File::Logo),
+        _ => None,
+    };
+    if let Some(file) = file {
         return match method {
-            "GET" | "HEAD" => Ok(Endpoint::Style),
+            "GET" | "HEAD" => Ok(Endpoint::File(file)),
             _ => Err(Details::of(Problem::MethodNotAllowed).allow("GET, HEAD")),
         };
     }
@@ -268,10 +333,13 @@ fn endpoint(method: &str, rest: &str) -> Result<Endpoint, Details> {
     let (verb, allow) = match (action, method) {
         (None, "GET" | "HEAD") => (Some(Verb::Show), ""),
         (None, "DELETE") => (Some(Verb::Cancel), ""),
-        (None, _) => (None, "GET, HEAD, DELETE"),
+        (None, "POST") => (Some(Verb::Page), ""),
+        (None, _) => (None, "GET, HEAD, POST, DELETE"),
         (Some("start"), "POST") => (Some(Verb::Start), ""),
         (Some("pin"), "POST") => (Some(Verb::Pin), ""),
-        (Some("start" | "pin"), _) => (None, "POST"),
+        // A form can't delete.
+        (Some("cancel"), "POST") => (Some(Verb::Cancel), ""),
+        (Some("start" | "pin" | "cancel"), _) => (None, "POST"),
         (Some(_), _) => return Err(not_found()),
     };
     let Some(verb) = verb else {
@@ -292,6 +360,10 @@ fn content_type(header: &str) -> ContentType {
     }
 }
 
+fn field<'b>(form: &'b [u8], name: &str) -> Option<Cow<'b, str>> {
+    form_urlencoded::parse(form).find(|(known, _)| known == name).map(|(_, value)| value)
+}
+
 fn read_pin(content_type: ContentType, body: FlowBody) -> Result<Pin, Problem> {
     let body = match body {
         FlowBody::Complete(body) => body,
@@ -304,10 +376,7 @@ fn read_pin(content_type: ContentType, body: FlowBody) -> Result<Pin, Problem> {
             Ok(PinBody { pin: PinText::Number(number) }) => number.to_string(),
             Err(_) => return Err(Problem::BodyMalformed),
         },
-        ContentType::Form => form_urlencoded::parse(&body)
-            .find(|(name, _)| name == "pin")
-            .map(|(_, value)| value.into_owned())
-            .ok_or(Problem::BodyMalformed)?,
+        ContentType::Form => field(&body, "pin").ok_or(Problem::BodyMalformed)?.into_owned(),
         ContentType::Other => return Err(Problem::ContentTypeUnsupported),
     };
     Pin::parse(&typed).map_err(|_| Problem::PinMalformed)

@@ -10,7 +10,7 @@ use super::hub::Hub;
 use crate::audit::{End, Event, Kind, Recorder};
 use crate::flow::{Cx, Effect, Flow, Illegal, Input, Objection};
 use crate::policy::Networks;
-use crate::refusal::AcrValues;
+use crate::refusal::{AcrValues, Site};
 use crate::store::{FlowRecord, Store, StoreError, Swap};
 use crate::{Authority, Clock, Method, Timestamp};
 
@@ -20,7 +20,7 @@ pub(crate) struct Engine {
     pub(super) authority: Box<dyn Authority>,
     pub(crate) store: Box<dyn Store>,
     pub(super) clock: Box<dyn Clock>,
-    pub(super) prefix: Box<str>,
+    pub(super) site: Site,
     pub(super) trusted: TrustedOrigins,
     pub(crate) proxies: Networks,
     pub(super) default_method: Method,

@@ -208,7 +208,7 @@ impl Gate {
             }
             let problem = Problem::IdentificationRequired;
             self.tell(Kind::Refused(problem), request, None, policy.fixed());
-            return Check::Done(Verdict::Refuse(refuse(problem, request)));
+            return Check::Done(Verdict::Refuse(self.identification_required(request)));
         };
         let facts = Facts::of(engine, request, identity);
         let decision = policy.decide(&facts);
@@ -218,7 +218,7 @@ impl Gate {
             }
             return Check::Done(verdict);
         }
-        let client = Client::read(request, &engine.trusted, &engine.proxies);
+        let client = self.read(request);
         // A policy that is the same for every request is the same when a wait is over.
         let is_asked_again = !client.hold.is_zero() && policy.fixed().is_none();
         let again = is_asked_again.then(|| (Arc::clone(policy), facts.to_owned()));
@@ -241,16 +241,13 @@ impl Gate {
         match decision {
             Decision::Allow => Some(Verdict::Pass(Pass::Open)),
             Decision::OnDemand => {
-                let client = Client::read(request, &self.0.trusted, &self.0.proxies);
+                let client = self.read(request);
                 let ask = Ask::new(self.clone(), identity.clone(), client);
                 Some(Verdict::Pass(Pass::OnDemand(ask)))
             }
-            Decision::Deny | Decision::Abstain => {
-                Some(Verdict::Refuse(refuse(Problem::Denied, request)))
-            }
+            Decision::Deny | Decision::Abstain => Some(Verdict::Refuse(self.denied(request))),
             Decision::Refuse(defect) => {
-                let refusal = Details::defect(defect.clone()).refuse(format(request));
-                Some(Verdict::Refuse(refusal))
+                Some(Verdict::Refuse(self.refuse(Details::defect(defect.clone()), request)))
             }
             Decision::Require(requirement) => {
                 self.hit(identity, requirement).map(|it| Verdict::Pass(Pass::Elevated(it)))
@@ -353,7 +350,8 @@ impl Gate {
     ) -> Result<Option<Reason>, Refusal> {
         let proofs = proofs.into();
         let held = self.0.store.elevations(identity.session(), identity.auth_id()).await;
-        let held = held.map_err(|error| store_unavailable(error).refuse(Format::Json))?;
+        let held =
+            held.map_err(|error| store_unavailable(error).refuse(Format::Json, &self.0.site))?;
         let judged = proofs.judge(held.as_deref(), identity.auth_id(), self.0.now(), 0);
         Ok(judged.err().map(|lacking| lacking.map_or(Reason::Missing, |it| it.reason)))
     }
@@ -366,24 +364,29 @@ impl Gate {
     /// The path under which a client reaches the flow endpoints.
     #[must_use]
     pub fn prefix(&self) -> &str {
-        &self.0.prefix
-    }
-}
-
-fn refuse(problem: Problem, request: &dyn RequestView) -> Refusal {
-    Details::of(problem).refuse(format(request))
-}
-
-impl Refusal {
-    /// Nobody is logged in, in the form that the client of `request` understands.
-    #[must_use]
-    pub fn identification_required(request: &dyn RequestView) -> Self {
-        refuse(Problem::IdentificationRequired, request)
+        &self.0.site.prefix
     }
 
-    /// No proof would do, in the form that the client of `request` understands.
+    /// The refusal of somebody who is not logged in, in the form that the client of `request`
+    /// understands; for an app that finds out by itself.
     #[must_use]
-    pub fn denied(request: &dyn RequestView) -> Self {
-        refuse(Problem::Denied, request)
+    pub fn identification_required(&self, request: &dyn RequestView) -> Refusal {
+        self.refuse(Details::of(Problem::IdentificationRequired), request)
+    }
+
+    /// The refusal of what no proof would let through, likewise. The [trail](crate::audit) does not
+    /// have it.
+    #[must_use]
+    pub fn denied(&self, request: &dyn RequestView) -> Refusal {
+        self.refuse(Details::of(Problem::Denied), request)
+    }
+
+    fn read(&self, request: &dyn RequestView) -> Client {
+        let Engine { site, trusted, proxies, .. } = &*self.0;
+        Client::read(request, site, trusted, proxies)
+    }
+
+    fn refuse(&self, details: Details, request: &dyn RequestView) -> Refusal {
+        details.refuse(format(request, &self.0.site), &self.0.site)
     }
 }

@@ -27,7 +27,7 @@ impl Pursuit {
         let refuse = |details: Details| {
             let event = gate.0.event(Kind::Refused(details.problem())).of(Some(&identity));
             gate.0.audit.record(&event.at_address(client.origin.ip));
-            Verdict::Refuse(details.refuse(client.format))
+            Verdict::Refuse(details.way(client.way.clone()).refuse(client.format, &gate.0.site))
         };
         let proofs = match settle(decision).await {
             Ok(Settled::Prove(proofs)) => proofs,

@@ -8,7 +8,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::Sleep;
 
-use super::client::format;
 use super::{Gate, Pass, Verdict, WouldRefuse};
 use crate::audit::Kind;
 use crate::body::BodyKind;
@@ -47,6 +46,11 @@ impl BodyReading {
         // What a client announces is room for no more than it may send.
         let taken = Vec::with_capacity(expected.min(limit));
         Self { taken, limit, end: Box::pin(tokio::time::sleep(Self::LIMIT)) }
+    }
+
+    /// Reads a form that a page is to carry.
+    pub(crate) fn of_form() -> Self {
+        Self::new(Self::MAX_BYTES, 0)
     }
 
     /// Takes what has come.
@@ -155,7 +159,7 @@ impl Gate {
         let problem = details.problem();
         if policy.enforces() {
             self.tell(Kind::Refused(problem), request, identity, policy.fixed());
-            Verdict::Refuse(details.refuse(format(request)))
+            Verdict::Refuse(self.refuse(details, request))
         } else {
             self.tell(Kind::WouldRefuse(problem), request, identity, policy.fixed());
             Verdict::Pass(Pass::Annotated(WouldRefuse(problem)))

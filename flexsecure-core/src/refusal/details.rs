@@ -1,10 +1,14 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use bytes::Bytes;
 use serde::Serialize;
 
-use super::{AcrValues, Answer, Format, Problem, Reason, Refusal, challenge, flow_page, grpc};
-use crate::flow::{Flow, FlowId};
+use super::{
+    AcrValues, Answer, Format, Problem, Reason, Refusal, Shown, Site, Way, challenge, grpc,
+};
+use crate::flow::{Flow, FlowId, Over};
+use crate::page::Language;
 use crate::policy::Defect;
 use crate::store::FlowRecord;
 use crate::time::seconds_rounded_up;
@@ -26,7 +30,19 @@ struct Contents {
     retry_after: Option<Duration>,
     allow: Option<&'static str>,
     bearer: Option<AcrValues>,
-    leads_there: bool,
+    way: Way,
+}
+
+/// A refusal whose page is to carry a form that nobody has read.
+#[derive(Clone, Debug)]
+pub(super) struct Unread(Box<(Contents, Language, Site)>);
+
+impl Unread {
+    pub(super) fn refuse(self, form: Bytes) -> Refusal {
+        let (mut contents, language, site) = *self.0;
+        contents.way = contents.way.with_body(Some(form));
+        contents.refuse(Format::Html(language), &site)
+    }
 }
 
 impl Details {
@@ -40,7 +56,7 @@ impl Details {
             retry_after: None,
             allow: None,
             bearer: None,
-            leads_there: false,
+            way: Way::Nowhere,
         }))
     }
 
@@ -98,24 +114,33 @@ impl Details {
         self
     }
 
-    /// Sends a browser to the flow's page instead of showing it in the place of another.
-    pub(crate) fn lead_there(mut self) -> Self {
-        self.0.leads_there = true;
+    /// Tells a person how to get on.
+    pub(crate) fn way(mut self, way: Way) -> Self {
+        self.0.way = way;
         self
     }
 
-    pub(crate) fn refuse(self, format: Format) -> Refusal {
-        let contents = *self.0;
-        let answer = match format {
-            Format::Json => contents.json(),
-            Format::Html => contents.html(),
-            Format::Grpc => contents.grpc(),
-        };
-        Refusal::new(contents.problem, contents.with_common_headers(answer))
+    pub(crate) fn refuse(self, format: Format, site: &Site) -> Refusal {
+        self.0.refuse(format, site)
     }
 }
 
 impl Contents {
+    fn refuse(self, format: Format, site: &Site) -> Refusal {
+        let answer = match format {
+            Format::Json => self.json(),
+            Format::Html(language) => self.html(language, site),
+            Format::Grpc => self.grpc(),
+        };
+        let refusal = Refusal::new(self.problem, self.with_common_headers(answer));
+        match format {
+            Format::Html(language) if self.way.is_unread() => {
+                refusal.unread(Unread(Box::new((self, language, site.clone()))))
+            }
+            Format::Html(_) | Format::Json | Format::Grpc => refusal,
+        }
+    }
+
     fn grpc(&self) -> Answer {
         let body = self.body();
         let info = grpc::ErrorInfo {
@@ -132,17 +157,21 @@ impl Contents {
         self.with_challenge(answer)
     }
 
-    /// A page where there is a flow to show; the few words of the problem where there is none.
-    fn html(&self) -> Answer {
-        if let Some(flow) = self.flow.as_ref().filter(|_| self.leads_there) {
+    /// The flow's own page, if that leads back to where this was asked for; else one in the place of
+    /// what was asked for.
+    fn html(&self, language: Language, site: &Site) -> Answer {
+        if let (Some(flow), Some(path)) = (&self.flow, self.way.back())
+            && flow.return_to.as_deref() == Some(path)
+        {
             return Answer::see_other(flow.url.clone());
         }
-        let answer = flow_page(
-            self.problem.status(),
-            Some((self.problem, &*self.detail)),
-            self.flow.as_ref(),
-        );
-        self.with_challenge(answer)
+        let shown = Shown {
+            problem: Some((self.problem, self.retry_after)),
+            flow: self.flow.as_ref(),
+            way: &self.way,
+            is_repeatable: self.way.back().is_some(),
+        };
+        self.with_challenge(site.page(self.problem.status(), language, &shown))
     }
 
     fn with_challenge(&self, mut answer: Answer) -> Answer {
@@ -262,7 +291,12 @@ pub(crate) struct FlowObject {
     #[serde(skip)]
     pub(super) system: String,
     #[serde(skip)]
-    pub(super) return_to: Option<String>,
+    pub(super) return_to: Option<Box<str>>,
+    #[serde(skip)]
+    pub(super) is_starting: bool,
+    /// In how many seconds the message can be sent again.
+    #[serde(skip)]
+    pub(super) resend_in: Option<u64>,
 }
 
 impl FlowObject {
@@ -287,8 +321,62 @@ impl FlowObject {
             takes_pin: flow.takes_pin(),
             operation: scope.operation().map(|operation| operation.text().to_owned()),
             system: scope.system().to_owned(),
-            return_to: record.binding.return_to.as_deref().map(str::to_owned),
+            return_to: record.binding.return_to.clone(),
+            is_starting: flow.is_starting(),
+            resend_in: flow.resend_from().map(|from| seconds_rounded_up(from.since(now))),
         }
+    }
+
+    /// One of each kind, for pages to be tried out with.
+    pub(super) fn samples() -> Vec<Self> {
+        let idle = Self {
+            id: FlowId::from_bits(0),
+            url: "/step-up/flows/0".to_owned(),
+            state: "idle",
+            method: None,
+            match_number: None,
+            expires_in: None,
+            interval: None,
+            attempts_left: None,
+            over: None,
+            takes_pin: false,
+            operation: None,
+            system: "bank".to_owned(),
+            return_to: None,
+            is_starting: false,
+            resend_in: None,
+        };
+        let starting = Self { is_starting: true, ..idle.clone() };
+        let live = Self {
+            state: "started",
+            expires_in: Some(299),
+            interval: Some(2),
+            resend_in: Some(30),
+            ..idle.clone()
+        };
+        let pin = Self {
+            method: Some("pin"),
+            attempts_left: Some(1),
+            takes_pin: true,
+            operation: Some("Transfer 250.00 EUR to bob".to_owned()),
+            ..live.clone()
+        };
+        let either = Self { method: Some("passwordless"), ..pin.clone() };
+        let link = Self {
+            state: "polling",
+            method: Some("passwordless"),
+            match_number: Some("47".to_owned()),
+            resend_in: Some(0),
+            ..live.clone()
+        };
+        let unnumbered = Self { match_number: None, ..link.clone() };
+        let authenticated = Self { state: "authenticated", ..idle.clone() };
+        let over =
+            |over: Over| Self { state: "expired", over: Some(over.as_str()), ..idle.clone() };
+        let ended = [Over::Timeout, Over::Attempts, Over::Refused, Over::Declined, Over::Cancelled]
+            .map(over);
+        let live = [idle.clone(), starting, pin, either, link, unnumbered, authenticated];
+        live.into_iter().chain(ended).collect()
     }
 
     pub(crate) fn url(&self) -> &str {

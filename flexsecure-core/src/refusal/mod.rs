@@ -7,15 +7,21 @@ mod page;
 mod problem;
 #[cfg(test)]
 mod tests;
+mod way;
 
 use std::fmt;
 
 use bytes::Bytes;
 
+use self::details::Unread;
+use crate::BodyReading;
+use crate::page::Language;
+
 pub(crate) use self::challenge::AcrValues;
 pub(crate) use self::details::{Details, FlowObject};
-pub(crate) use self::page::{STYLE_SHEET, flow_page};
+pub(crate) use self::page::{Shown, Site, samples};
 pub use self::problem::{Problem, Reason};
+pub(crate) use self::way::{Lost, Way};
 
 /// A finished answer: status, headers and body.
 ///
@@ -45,6 +51,21 @@ impl Answer {
             ("vary", VARY.to_owned()),
         ];
         Self { status: 303, headers, body: Bytes::new() }
+    }
+
+    /// A file of the gate's own, the same for everybody.
+    pub(crate) fn file(content_type: &'static str, body: impl Into<Bytes>) -> Self {
+        let headers = vec![
+            ("content-type", content_type.to_owned()),
+            ("cache-control", "public, max-age=300".to_owned()),
+            ("x-content-type-options", "nosniff".to_owned()),
+        ];
+        Self { status: 200, headers, body: body.into() }
+    }
+
+    pub(crate) fn with_vary(mut self, vary: String) -> Self {
+        self.headers.retain(|(name, _)| *name != "vary");
+        self.with_header("vary", vary)
     }
 
     pub(crate) fn with_header(mut self, name: &'static str, value: String) -> Self {
@@ -80,18 +101,42 @@ impl fmt::Debug for Answer {
 /// A request that was not let through: why, and the answer to give.
 ///
 /// It is boxed, so that a request which is let through does not pay for it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Refusal(Box<Contents>);
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 struct Contents {
     problem: Problem,
     answer: Answer,
+    /// What the answer would be if it could carry the form that was refused.
+    unread: Option<Unread>,
 }
 
 impl Refusal {
     pub(crate) fn new(problem: Problem, answer: Answer) -> Self {
-        Self(Box::new(Contents { problem, answer }))
+        Self(Box::new(Contents { problem, answer, unread: None }))
+    }
+
+    fn unread(mut self, unread: Unread) -> Self {
+        self.0.unread = Some(unread);
+        self
+    }
+
+    /// How the body of the request is to be read, if the answer is a page that is to carry it.
+    ///
+    /// [`Refusal::carrying`] takes what was read. Without it the page says that the form has to be
+    /// sent again.
+    pub fn form_reading(&self) -> Option<BodyReading> {
+        self.0.unread.as_ref().map(|_| BodyReading::of_form())
+    }
+
+    /// The same with a page that carries `form`, the whole body of the request.
+    #[must_use]
+    pub fn carrying(self, form: Bytes) -> Self {
+        match self.0.unread {
+            Some(unread) => unread.refuse(form),
+            None => self,
+        }
     }
 
     /// Why.
@@ -118,8 +163,8 @@ impl Refusal {
 pub(crate) enum Format {
     /// `application/problem+json`, for programs.
     Json,
-    /// A page, for people.
-    Html,
+    /// A page, for people who read this language.
+    Html(Language),
     /// A trailers-only gRPC response.
     Grpc,
 }

@@ -1,135 +1,182 @@
-//! The step-up page: plain HTML that works without scripts.
+//! The step-up page, filled in.
 
-use std::fmt::Write;
+use std::sync::Arc;
+use std::time::Duration;
 
-use super::{Answer, FlowObject, Problem};
+use bytes::Bytes;
+use serde::Serialize;
 
-/// The page that shows `flow`, and above it a problem and what to do about it.
-pub(crate) fn flow_page(
-    status: u16,
-    problem: Option<(Problem, &str)>,
-    flow: Option<&FlowObject>,
-) -> Answer {
-    let mut main = String::new();
-    if let Some((_, detail)) = problem {
-        paragraph(&mut main, "problem", detail);
+use super::way::{Carried, Lost};
+use super::{Answer, FlowObject, Problem, Reason, VARY, Way};
+use crate::page::{Language, Pages};
+use crate::time::seconds_rounded_up;
+
+/// Where the gate's own pages are, and what they look like.
+#[derive(Clone, Debug)]
+pub(crate) struct Site {
+    pub(crate) prefix: Arc<str>,
+    pub(crate) pages: Pages,
+}
+
+/// What a page shows.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Shown<'a> {
+    pub(crate) problem: Option<(Problem, Option<Duration>)>,
+    pub(crate) flow: Option<&'a FlowObject>,
+    pub(crate) way: &'a Way,
+    /// Whether a browser that loads the address of the page once more gets it again.
+    pub(crate) is_repeatable: bool,
+}
+
+impl Site {
+    /// The page that shows `shown` to whoever reads `language`.
+    pub(crate) fn page(&self, status: u16, language: Language, shown: &Shown<'_>) -> Answer {
+        let page = self.pages.render(PAGE, language, &View::of(&self.prefix, shown));
+        let page = page.unwrap_or_else(|error| {
+            tracing::error!(target: LOG, %error, "the step-up page can't be shown");
+            BROKEN.to_owned()
+        });
+        let mut answer = Answer::new(status, "text/html; charset=utf-8", page)
+            .with_header("content-language", self.pages.tag(language).to_owned());
+        for (name, value) in GUARDS {
+            answer = answer.with_header(name, (*value).to_owned());
+        }
+        answer.with_vary(format!("{VARY}, Accept-Language"))
     }
-    if let Some(flow) = flow {
-        show(&mut main, flow);
+}
+
+/// What the template knows.
+#[derive(Serialize)]
+struct View<'a> {
+    prefix: &'a str,
+    /// After how many seconds a browser without scripts looks again.
+    refresh: Option<u8>,
+    problem: Option<ProblemView>,
+    flow: Option<FlowView<'a>>,
+    carries: Carried<'a>,
+}
+
+#[derive(Serialize)]
+struct ProblemView {
+    name: &'static str,
+    reason: Option<&'static str>,
+    /// Seconds.
+    retry_after: Option<u64>,
+    is_final: bool,
+}
+
+#[derive(Serialize)]
+struct FlowView<'a> {
+    url: &'a str,
+    state: &'static str,
+    is_starting: bool,
+    method: Option<&'static str>,
+    r#match: Option<&'a str>,
+    takes_pin: bool,
+    attempts_left: Option<u8>,
+    /// Seconds, as the one below.
+    expires_in: Option<u64>,
+    resend_in: Option<u64>,
+    over: Option<&'static str>,
+    operation: Option<&'a str>,
+    system: &'a str,
+}
+
+impl<'a> View<'a> {
+    fn of(prefix: &'a str, shown: &Shown<'a>) -> Self {
+        let carries = shown.way.to_carry();
+        let flow = shown.flow.map(FlowView::of);
+        let waits = flow
+            .as_ref()
+            .is_some_and(|flow| flow.is_starting || (flow.expires_in.is_some() && !flow.takes_pin));
+        Self {
+            prefix,
+            refresh: (waits && shown.is_repeatable).then_some(REFRESH),
+            problem: shown.problem.map(|(problem, wait)| ProblemView::of(problem, wait)),
+            flow,
+            carries,
+        }
     }
-    let waits = flow.is_some_and(|flow| flow.expires_in.is_some() && !flow.takes_pin);
-    let refresh = if waits { "<meta http-equiv=\"refresh\" content=\"3\">" } else { "" };
-    let style = flow.map_or_else(String::new, |flow| {
-        let prefix = flow.url.split("/flows/").next().unwrap_or_default();
-        format!("<link rel=\"stylesheet\" href=\"{}/step-up.css\">", Escaped(prefix))
+}
+
+impl ProblemView {
+    fn of(problem: Problem, wait: Option<Duration>) -> Self {
+        let reason = problem.reason();
+        let is_final = problem == Problem::Denied || reason.is_some_and(Reason::is_final);
+        Self {
+            name: problem.name(),
+            reason: reason.map(Reason::as_str),
+            retry_after: wait.map(seconds_rounded_up),
+            is_final,
+        }
+    }
+}
+
+impl<'a> FlowView<'a> {
+    fn of(flow: &'a FlowObject) -> Self {
+        Self {
+            url: &flow.url,
+            state: flow.state,
+            is_starting: flow.is_starting,
+            method: flow.method,
+            r#match: flow.match_number.as_deref(),
+            takes_pin: flow.takes_pin,
+            attempts_left: flow.attempts_left,
+            expires_in: flow.expires_in,
+            resend_in: flow.resend_in,
+            over: flow.over,
+            operation: flow.operation.as_deref(),
+            system: &flow.system,
+        }
+    }
+}
+
+/// Each state of a flow, with all that a page can carry, and each problem.
+pub(crate) fn samples() -> Vec<(&'static str, serde_json::Value)> {
+    let path = || "/transfers?from=1".into();
+    let form = Bytes::from_static(b"to=bob&amount=250.00&password=x");
+    let ways = [
+        Way::Nowhere,
+        Way::Back(path()),
+        Way::form(path(), Some(form)),
+        Way::Lost(Lost::Form),
+        Way::Lost(Lost::OtherSite),
+    ];
+    let flows = FlowObject::samples();
+    let states = flows.iter().map(|flow| (None, Some(flow)));
+    let problems = Problem::all().flat_map(|problem| {
+        let after = |wait| Some((problem, Some(Duration::from_secs(wait))));
+        [(after(30), None), (after(90), flows.first()), (after(90), flows.last())]
     });
-    let title = problem.map_or("Confirm that it is you", |(problem, _)| problem.title());
-    let page = format!(
-        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
-         {refresh}{style}<title>{title}</title></head>\
-         <body><main><h1>{title}</h1>{main}</main></body></html>"
-    );
-    Answer::new(status, "text/html; charset=utf-8", page)
-        .with_header("content-security-policy", CONTENT_SECURITY_POLICY.to_owned())
-        .with_header("x-frame-options", "DENY".to_owned())
-        .with_header("referrer-policy", "no-referrer".to_owned())
-        .with_header("x-content-type-options", "nosniff".to_owned())
-}
-
-fn show(main: &mut String, flow: &FlowObject) {
-    match &flow.operation {
-        Some(operation) => paragraph(main, "operation", operation),
-        None => paragraph(main, "operation", &flow.system),
-    }
-    match (flow.state, flow.over) {
-        ("idle", _) => start_form(main, flow, "Send me a message"),
-        ("authenticated", _) => {
-            paragraph(main, "done", "Thank you. You can repeat what you were doing.");
-            if let Some(path) = &flow.return_to {
-                let _ = write!(main, "<p><a href=\"{}\">Go on</a></p>", Escaped(path));
-            }
+    let mut samples = Vec::new();
+    for (problem, flow) in states.chain(problems) {
+        for way in &ways {
+            let shown = Shown { problem, flow, way, is_repeatable: true };
+            let view = serde_json::to_value(View::of("/step-up", &shown));
+            samples.push((PAGE, view.unwrap_or_default()));
         }
-        (_, Some(over)) => paragraph(main, "over", ended(over)),
-        _ => wait_for_user(main, flow),
     }
+    samples
 }
 
-fn wait_for_user(main: &mut String, flow: &FlowObject) {
-    if let Some(number) = &flow.match_number {
-        paragraph(main, "hint", "Open the link that was sent to you and type this number there:");
-        paragraph(main, "match", number);
-    } else if flow.method == Some("passwordless") {
-        paragraph(main, "hint", "Open the link that was sent to you and approve.");
-    }
-    if flow.takes_pin {
-        let _ = write!(
-            main,
-            "<form method=\"post\" action=\"{}/pin\"><label>The 8-digit PIN that was sent to you \
-             <input name=\"pin\" inputmode=\"numeric\" autocomplete=\"one-time-code\" \
-             maxlength=\"24\" required autofocus></label><button>Confirm</button></form>",
-            Escaped(&flow.url)
-        );
-    }
-    if let Some(left) = flow.attempts_left {
-        paragraph(main, "hint", &format!("Attempts left: {left}"));
-    }
-    start_form(main, flow, "Send it again");
-}
+const PAGE: &str = "step-up.html";
 
-fn start_form(main: &mut String, flow: &FlowObject, label: &str) {
-    let url = Escaped(&flow.url);
-    let _ = write!(
-        main,
-        "<form method=\"post\" action=\"{url}/start\"><button>{label}</button></form>"
-    );
-}
+const LOG: &str = "flexsecure::page";
 
-fn paragraph(main: &mut String, class: &str, text: &str) {
-    // Writing to a string cannot fail, here and above.
-    let _ = write!(main, "<p class=\"{class}\">{}</p>", Escaped(text));
-}
+/// How often a browser without scripts looks, in seconds.
+const REFRESH: u8 = 3;
 
-fn ended(over: &str) -> &'static str {
-    match over {
-        "timeout" => "The time is over. Repeat what you were doing to get another message.",
-        "attempts" => "Too many wrong PINs. Repeat what you were doing to get another one.",
-        "declined" => "This was declined.",
-        "cancelled" => "This was cancelled.",
-        _ => "You cannot be authenticated for this. Ask whoever runs this system.",
-    }
-}
+/// What is left to say where an operator's template fails at what it was not tried with.
+const BROKEN: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Broken</title>\
+     <p>This page is broken. Tell those who run this system.</p></html>";
 
-/// Text as it stands in HTML, in an element or a quoted attribute.
-struct Escaped<'a>(&'a str);
+const GUARDS: &[(&str, &str)] = &[
+    ("content-security-policy", CONTENT_SECURITY_POLICY),
+    ("x-frame-options", "DENY"),
+    ("referrer-policy", "no-referrer"),
+    ("x-content-type-options", "nosniff"),
+];
 
-impl std::fmt::Display for Escaped<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        for c in self.0.chars() {
-            match c {
-                '&' => f.write_str("&amp;")?,
-                '<' => f.write_str("&lt;")?,
-                '>' => f.write_str("&gt;")?,
-                '"' => f.write_str("&quot;")?,
-                '\'' => f.write_str("&#39;")?,
-                _ => f.write_char(c)?,
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Served beside the flows, because the page's policy allows no inline style.
-pub(crate) const STYLE_SHEET: &str = "\
-:root{color-scheme:light dark;font:1.1rem/1.5 system-ui,sans-serif}\
-body{margin:0;display:grid;min-height:100vh;place-items:center}\
-main{max-width:26rem;padding:2rem}\
-.operation{font-weight:600;font-size:1.2em}\
-.problem,.over{border-inline-start:.25rem solid;padding-inline-start:1rem}\
-.match{font-size:4rem;font-weight:700;letter-spacing:.1em;margin:0}\
-label{display:block}\
-input,button{font:inherit;padding:.6rem 1rem;margin-block:.5rem;width:100%;box-sizing:border-box}\
-input{letter-spacing:.2em}\n";
-
-const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; form-action 'self'; \
-     base-uri 'none'; frame-ancestors 'none'";
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
+     img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; \
+     frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types flexsecure";

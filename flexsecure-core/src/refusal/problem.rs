@@ -127,7 +127,7 @@ impl Problem {
             Self::PinRejected => (403, "pin-rejected", "PIN rejected", "That is not the PIN that was sent."),
             Self::PinMalformed => (400, "pin-malformed", "Malformed PIN", "A PIN is 8 digits; no attempt was spent."),
             Self::BodyMalformed => (400, "body-malformed", "Malformed body", "Send {\"pin\":\"12345678\"} as JSON, or pin=12345678 as a form."),
-            Self::BodyTooLarge => (413, "body-too-large", "Body too large", "At most 16 KiB are read here."),
+            Self::BodyTooLarge => (413, "body-too-large", "Body too large", "At most 96 KiB are read here."),
             Self::ContentTypeUnsupported => (415, "content-type-unsupported", "Content type not supported", "Send application/json or application/x-www-form-urlencoded."),
             Self::MethodNotAllowed => (405, "method-not-allowed", "Method not allowed", "The Allow header names the methods known here."),
             Self::FlowNotFound => (404, "flow-not-found", "Flow not found", "Repeat the request that needs the proof to open another."),
@@ -139,6 +139,30 @@ impl Problem {
             Self::StoreUnavailable => (503, "store-unavailable", "Store unavailable", "The proof cannot be looked up; try again later."),
             Self::PolicyUnavailable => (503, "policy-unavailable", "Policy unavailable", "What this takes cannot be decided now; try again later."),
         }
+    }
+
+    /// Every problem, and every reason of the one that has reasons.
+    pub(super) fn all() -> impl Iterator<Item = Self> {
+        let reasons = Reason::ALL.into_iter().map(Self::StepUpRequired);
+        reasons.chain([
+            Self::IdentificationRequired,
+            Self::Denied,
+            Self::CrossSite,
+            Self::PinRejected,
+            Self::PinMalformed,
+            Self::BodyMalformed,
+            Self::BodyTooLarge,
+            Self::ContentTypeUnsupported,
+            Self::MethodNotAllowed,
+            Self::FlowNotFound,
+            Self::FlowOver,
+            Self::FlowInProgress,
+            Self::TooSoon,
+            Self::TooManyStarts,
+            Self::AuthorityUnavailable,
+            Self::StoreUnavailable,
+            Self::PolicyUnavailable,
+        ])
     }
 
     /// The gRPC status code that says the same.
@@ -160,6 +184,22 @@ impl Problem {
 }
 
 impl Reason {
+    const ALL: [Self; 13] = [
+        Self::Missing,
+        Self::Stale,
+        Self::Method,
+        Self::Operation,
+        Self::Network,
+        Self::Spent,
+        Self::Timeout,
+        Self::Attempts,
+        Self::Refused,
+        Self::Declined,
+        Self::Cancelled,
+        Self::NoMethod,
+        Self::Loop,
+    ];
+
     /// The word a client is told.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -1,10 +1,17 @@
 use std::time::Duration;
 
-use super::{AcrValues, Details, Format, Problem, Reason};
+use super::{AcrValues, Details, Format, Problem, Reason, Site, Way};
 use crate::flow::{FlowId, Over};
+use crate::page::{Language, step_up};
 use crate::refusal::FlowObject;
 use crate::store::{Binding, FlowRecord};
 use crate::{Flow, Identity, Method, Operation, Requirement, Timestamp};
+
+const HTML: Format = Format::Html(Language::DEFAULT);
+
+pub(super) fn site() -> Site {
+    Site { prefix: "/step-up".into(), pages: step_up(None).unwrap() }
+}
 
 const NOW: Timestamp = Timestamp::from_millis(1_000_000);
 
@@ -14,8 +21,9 @@ pub(super) fn requirement(text: &str) -> Requirement {
 
 pub(super) fn flow(requirement: &Requirement) -> FlowObject {
     let identity = Identity::new("alice", "session");
-    let binding =
+    let mut binding =
         Binding::new(*identity.session(), identity.shared_auth_id(), requirement.scope().clone());
+    binding.return_to = Some("/statements".into());
     let record = FlowRecord {
         id: FlowId::from_bits(7),
         version: 0,
@@ -31,7 +39,7 @@ pub(super) fn refusal(text: &str, format: Format) -> super::Refusal {
     Details::of(Problem::StepUpRequired(Reason::Missing))
         .flow(flow)
         .requirement(requirement)
-        .refuse(format)
+        .refuse(format, &site())
 }
 
 pub(super) fn header<'a>(refusal: &'a super::Refusal, name: &str) -> Option<&'a str> {
@@ -68,7 +76,7 @@ fn a_refusal_for_programs_is_a_problem_with_a_challenge() {
 #[test]
 fn an_operation_can_inject_nothing_anywhere() {
     let hostile = "<script>alert(1)</script>\"'&\r\nset-cookie: a=b\u{202e}\u{1f600}é";
-    for format in [Format::Json, Format::Html, Format::Grpc] {
+    for format in [Format::Json, HTML, Format::Grpc] {
         let refusal = refusal(hostile, format);
         for (name, value) in refusal.answer().headers() {
             let is_plain = value.bytes().all(|byte| matches!(byte, b' '..=b'~'));
@@ -76,10 +84,12 @@ fn an_operation_can_inject_nothing_anywhere() {
         }
         let body = std::str::from_utf8(refusal.answer().body()).unwrap();
         assert!(!body.contains('\r') && !body.contains('\u{202e}'), "{format:?}: {body}");
-        if format == Format::Html {
-            assert!(!body.contains("<script"), "{body}");
+        if format == HTML {
+            // The one that is there is the page's own, and has nothing in it.
+            assert_eq!(body.matches("<script").count(), 1, "{body}");
+            assert!(body.contains("></script>"), "{body}");
             assert!(
-                body.contains("&lt;script&gt;alert(1)&lt;/script&gt;&quot;&#39;&amp;"),
+                body.contains("&lt;script&gt;alert(1)&lt;&#x2f;script&gt;&quot;&#x27;&amp;"),
                 "{body}"
             );
         }
@@ -104,26 +114,28 @@ fn every_answer_says_what_it_depends_on() {
     let expected = "Accept, Authorization, Content-Type, Cookie, FlexSecure-Pin, Origin, Prefer, \
                     Purpose, Sec-Fetch-Mode, Sec-Fetch-Site, Sec-Purpose, X-Moz";
     let flow = flow(&requirement("Transfer"));
-    let led = Details::of(Problem::StepUpRequired(Reason::Missing)).flow(flow.clone()).lead_there();
-    let led = led.refuse(Format::Html).into_answer();
+    let led = Details::of(Problem::StepUpRequired(Reason::Missing)).flow(flow.clone());
+    let led = led.way(Way::Back("/statements".into())).refuse(HTML, &site()).into_answer();
     assert_eq!(led.status(), 303);
-    let refused = [Format::Json, Format::Html, Format::Grpc].map(|format| refusal("", format));
+    let refused = [Format::Json, HTML, Format::Grpc].map(|format| refusal("", format));
     for answer in
         refused.map(super::Refusal::into_answer).into_iter().chain([flow.to_answer(), led])
     {
         let headers = answer.headers().iter();
         let vary: Vec<_> = headers.filter(|(name, _)| *name == "vary").collect();
-        assert_eq!(vary, [&("vary", expected.to_owned())]);
+        let is_page = answer.headers().iter().any(|(name, _)| *name == "content-language");
+        let language = if is_page { ", Accept-Language" } else { "" };
+        assert_eq!(vary, [&("vary", format!("{expected}{language}"))]);
     }
 }
 
 /// RFC 9110, section 11.6.1, allows a header for each challenge.
 #[test]
 fn a_client_of_oauth_is_challenged_beside_the_others() {
-    for format in [Format::Json, Format::Html] {
+    for format in [Format::Json, HTML] {
         let details = Details::of(Problem::StepUpRequired(Reason::Stale));
         let details = details.requirement(requirement("Transfer"));
-        let refusal = details.bearer(AcrValues::parse("phr phrh")).refuse(format);
+        let refusal = details.bearer(AcrValues::parse("phr phrh")).refuse(format, &site());
         let headers = refusal.answer().headers().iter();
         let challenges: Vec<_> = headers
             .filter(|(name, _)| *name == "www-authenticate")
@@ -135,12 +147,17 @@ fn a_client_of_oauth_is_challenged_beside_the_others() {
     }
 }
 
-/// T41: a page that could be framed, or run a script, could be made to approve.
+/// T41: a page that could be framed, or run a script of somebody else, could be made to approve.
 #[test]
-fn a_page_runs_no_script_and_sits_in_no_frame() {
-    let refusal = refusal("Transfer", Format::Html);
+fn a_page_runs_no_foreign_script_and_sits_in_no_frame() {
+    let refusal = refusal("Transfer", HTML);
     let policy = header(&refusal, "content-security-policy").unwrap();
-    assert!(policy.starts_with("default-src 'none'; style-src 'self';"), "{policy}");
+    assert!(
+        policy.starts_with("default-src 'none'; script-src 'self'; style-src 'self';"),
+        "{policy}"
+    );
+    assert!(policy.contains("require-trusted-types-for 'script'"), "{policy}");
+    assert!(!policy.contains("unsafe") && !policy.contains('*'), "{policy}");
     assert!(policy.contains("frame-ancestors 'none'"), "{policy}");
     assert_eq!(header(&refusal, "x-frame-options"), Some("DENY"));
     assert_eq!(header(&refusal, "referrer-policy"), Some("no-referrer"));
@@ -150,7 +167,7 @@ fn a_page_runs_no_script_and_sits_in_no_frame() {
 fn a_retry_after_is_rounded_up() {
     for (millis, expected) in [(1, "1"), (1000, "1"), (1001, "2"), (60_000, "60")] {
         let details = Details::of(Problem::TooSoon).retry_after(Duration::from_millis(millis));
-        assert_eq!(header(&details.refuse(Format::Json), "retry-after"), Some(expected));
+        assert_eq!(header(&details.refuse(Format::Json, &site()), "retry-after"), Some(expected));
     }
 }
 

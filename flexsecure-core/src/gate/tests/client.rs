@@ -5,9 +5,20 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::gate::client::{Client, TrustedOrigins, format, wait};
+use crate::page::{Language, step_up};
 use crate::policy::Networks;
-use crate::refusal::{Format, VARY};
+use crate::refusal::{Format, Site, VARY};
 use crate::{PlainRequest, RequestView};
+
+const HTML: Format = Format::Html(Language::DEFAULT);
+
+fn site() -> Site {
+    Site { prefix: "/step-up".into(), pages: step_up(None).unwrap() }
+}
+
+fn read(request: &dyn RequestView) -> Client {
+    Client::read(request, &site(), &TrustedOrigins::default(), &Networks::default())
+}
 
 type Pairs<'a> = &'a [(&'a str, &'a str)];
 
@@ -57,11 +68,7 @@ fn a_trusted_origin_has_to_match_exactly() {
 #[test]
 fn another_site_can_neither_send_a_message_nor_spend_an_attempt() {
     let headers: Pairs<'_> = &[("sec-fetch-site", "cross-site"), ("flexsecure-pin", "12345678")];
-    let client = Client::read(
-        &PlainRequest { method: "GET", path: "/", headers },
-        &TrustedOrigins::default(),
-        &Networks::default(),
-    );
+    let client = read(&PlainRequest { method: "GET", path: "/", headers });
     assert!(client.is_silent);
     assert!(client.pin.is_none());
 }
@@ -72,23 +79,14 @@ fn a_prefetch_sends_nothing() {
         [("sec-purpose", "prefetch;prerender"), ("purpose", "prefetch"), ("x-moz", "prefetch")]
     {
         let headers: Pairs<'_> = &[header, ("sec-fetch-site", "same-origin")];
-        let client = Client::read(
-            &PlainRequest { method: "GET", path: "/", headers },
-            &TrustedOrigins::default(),
-            &Networks::default(),
-        );
+        let client = read(&PlainRequest { method: "GET", path: "/", headers });
         assert!(client.is_silent, "{header:?}");
     }
 }
 
 fn return_to(path: &str) -> Option<Box<str>> {
     let headers: Pairs<'_> = &[("sec-fetch-mode", "navigate")];
-    Client::read(
-        &PlainRequest { method: "GET", path, headers },
-        &TrustedOrigins::default(),
-        &Networks::default(),
-    )
-    .return_to
+    read(&PlainRequest { method: "GET", path, headers }).way.back().map(Box::from)
 }
 
 #[test]
@@ -117,12 +115,8 @@ fn a_browser_is_sent_back_to_a_path_of_this_site_and_nowhere_else() {
 #[test]
 fn only_a_request_without_side_effects_is_come_back_to() {
     let headers: Pairs<'_> = &[("sec-fetch-mode", "navigate")];
-    let client = Client::read(
-        &PlainRequest { method: "POST", path: "/transfers", headers },
-        &TrustedOrigins::default(),
-        &Networks::default(),
-    );
-    assert_eq!((client.format, client.navigates, client.return_to), (Format::Html, false, None));
+    let client = read(&PlainRequest { method: "POST", path: "/transfers", headers });
+    assert_eq!((client.format, client.way.back()), (HTML, None));
 }
 
 #[test]
@@ -131,18 +125,18 @@ fn the_form_of_an_answer_follows_what_the_client_says() {
         (&[], Format::Json),
         (&[("accept", "*/*")], Format::Json),
         (&[("accept", "application/json")], Format::Json),
-        (&[("accept", "text/html,application/xhtml+xml,*/*;q=0.8")], Format::Html),
-        (&[("accept", "TEXT/HTML")], Format::Html),
+        (&[("accept", "text/html,application/xhtml+xml,*/*;q=0.8")], HTML),
+        (&[("accept", "TEXT/HTML")], HTML),
         (&[("accept", "text/html;q=0.5, application/json")], Format::Json),
         (&[("accept", "text/html;q=0")], Format::Json),
         (&[("accept", "text/html;q=NaN")], Format::Json),
-        (&[("accept", "application/json;q=0.5, text/html;q=0.6")], Format::Html),
-        (&[("accept", "application/json"), ("sec-fetch-mode", "navigate")], Format::Html),
+        (&[("accept", "application/json;q=0.5, text/html;q=0.6")], HTML),
+        (&[("accept", "application/json"), ("sec-fetch-mode", "navigate")], HTML),
         (&[("accept", "text/html;Q=0.5, application/json;q=0.9")], Format::Json),
-        (&[("accept", "text/html ; level=1 ; q=0.5, application/json;q=0.4")], Format::Html),
+        (&[("accept", "text/html ; level=1 ; q=0.5, application/json;q=0.4")], HTML),
         (&[("accept", "a/b;c=\", text/html, \", application/json")], Format::Json),
         (&[("accept", "a/b;c=\"\\\", text/html")], Format::Json),
-        (&[("accept", ", ,, text/html,")], Format::Html),
+        (&[("accept", ", ,, text/html,")], HTML),
         (&[("content-type", "Application/GRPC")], Format::Grpc),
         (&[("content-type", "application/grp\u{e9}")], Format::Json),
         (&[("content-type", "application/grpc")], Format::Grpc),
@@ -150,7 +144,7 @@ fn the_form_of_an_answer_follows_what_the_client_says() {
     ];
     for (headers, expected) in rows {
         let request = PlainRequest { method: "GET", path: "/", headers };
-        assert_eq!(format(&request), *expected, "{headers:?}");
+        assert_eq!(format(&request, &site()), *expected, "{headers:?}");
     }
 }
 
@@ -188,7 +182,7 @@ fn an_answer_varies_by_every_header_that_is_looked_at() {
     for headers in requests {
         let request = PlainRequest { method: "GET", path: "/", headers };
         let watched = Watched { request, names: RefCell::default() };
-        let _ = Client::read(&watched, &TrustedOrigins::default(), &Networks::default());
+        let _ = read(&watched);
         names.append(&mut watched.names.into_inner());
     }
     // The host is part of what a cache looks an answer up by, and the user agent is passed on alone.
@@ -238,5 +232,5 @@ fn a_list_is_the_same_on_however_many_lines_it_comes() {
     ];
     let request = PlainRequest { method: "GET", path: "/", headers };
     assert_eq!(wait(&request, Duration::from_secs(30)), Duration::from_secs(5));
-    assert_eq!(format(&request), Format::Html);
+    assert_eq!(format(&request, &site()), HTML);
 }

@@ -6,7 +6,7 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 use prost::Message;
 use tonic_types::pb::{ErrorInfo, RetryInfo, Status};
 
-use crate::refusal::tests::{flow, header, refusal, requirement};
+use crate::refusal::tests::{flow, header, refusal, requirement, site};
 use crate::refusal::{Details, Format, Problem, Reason, Refusal};
 use crate::{Operation, Requirement};
 
@@ -51,7 +51,7 @@ fn a_wait_is_a_retry_info() {
     {
         let details =
             Details::of(Problem::TooManyStarts).retry_after(Duration::from_millis(millis));
-        let refusal = details.refuse(Format::Grpc);
+        let refusal = details.refuse(Format::Grpc, &site());
         assert_eq!(header(&refusal, "retry-after"), Some(&*seconds.to_string()));
         let status = status(&refusal);
         let info = error_info(&status);
@@ -72,7 +72,7 @@ fn a_reason_is_spelt_as_its_schema_wants_it() {
         (Problem::PinRejected, "PIN_REJECTED"),
         (Problem::PolicyUnavailable, "POLICY_UNAVAILABLE"),
     ] {
-        let refusal = Details::of(problem).attempts_left(Some(0)).refuse(Format::Grpc);
+        let refusal = Details::of(problem).attempts_left(Some(0)).refuse(Format::Grpc, &site());
         let info = error_info(&status(&refusal));
         assert_eq!(info.reason, reason);
         assert_eq!(info.metadata["attempts_left"], "0");
@@ -96,7 +96,7 @@ fn what_does_not_fit_is_left_out() {
     for length in [1, 100, 1000, 2000, 4000, 6000, 10_000, 1_000_000] {
         let long = Requirement::system(&"s".repeat(length));
         let details = Details::of(Problem::StepUpRequired(Reason::Missing)).requirement(long);
-        let refusal = details.flow(flow(&requirement(""))).refuse(Format::Grpc);
+        let refusal = details.flow(flow(&requirement(""))).refuse(Format::Grpc, &site());
         assert!(size(&refusal) < 8 * 1024, "{length}: {}", size(&refusal));
         assert_eq!(header(&refusal, "grpc-status"), Some("16"));
         assert!(header(&refusal, "flexsecure-flow").is_some());
@@ -118,6 +118,6 @@ fn size(refusal: &Refusal) -> usize {
 fn a_status_has_no_challenge() {
     let details = Details::of(Problem::StepUpRequired(Reason::Missing));
     let details = details.bearer(crate::refusal::AcrValues::parse("phr"));
-    let refusal = details.requirement(requirement("Transfer")).refuse(Format::Grpc);
+    let refusal = details.requirement(requirement("Transfer")).refuse(Format::Grpc, &site());
     assert_eq!(header(&refusal, "www-authenticate"), None);
 }
