@@ -8,6 +8,7 @@ use actix_web::body::BoxBody;
 use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
 use actix_web::{FromRequest, HttpMessage, HttpRequest, HttpResponse, Responder, ResponseError};
+use bytes::Bytes;
 use flexsecure_core::policy::Proofs;
 use flexsecure_core::{Identity, Refusal};
 
@@ -44,6 +45,15 @@ impl Ask {
     /// [`Requirement`]: flexsecure_core::Requirement
     pub async fn require(&self, proofs: impl Into<Proofs>) -> Result<Elevated, Refused> {
         Ok(Elevated(self.0.require(proofs).await?))
+    }
+
+    /// Hands over the body that the handler has read, all of it and as it came, if it was a form: a
+    /// person finds it on the step-up page, and sends it from there.
+    ///
+    /// Without this they are told, before anything is sent to them, that they have to fill it in again.
+    #[must_use]
+    pub fn carrying(self, form: impl Into<Option<Bytes>>) -> Self {
+        Self(self.0.carrying(form))
     }
 
     /// The refusal of a request that no proof would let through.

@@ -4,12 +4,14 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
+use actix_web::HttpMessage;
 use actix_web::body::EitherBody;
-use actix_web::dev::{Service, ServiceRequest, ServiceResponse};
-use flexsecure_core::{Applied, Pending, Refusal, Verdict};
+use actix_web::dev::{Payload, Service, ServiceRequest, ServiceResponse};
+use flexsecure_core::{Applied, BodyReading, Pending, Refusal, Verdict};
 use pin_project_lite::pin_project;
 
 use crate::answer::{note, respond};
+use crate::reading::{End, poll_end};
 use crate::service::hand_on;
 
 pin_project! {
@@ -42,6 +44,7 @@ pin_project! {
         S: Service<ServiceRequest>,
     {
         Undecided { waiting: Option<Waiting<S>> },
+        Carrying { carrying: Option<Carrying> },
         Refused { refused: Option<(Refusal, ServiceRequest)> },
         Passed { #[pin] inner: S::Future, applied: Option<Applied> },
     }
@@ -52,6 +55,14 @@ struct Waiting<S> {
     pending: Pending,
     service: Rc<S>,
     request: ServiceRequest,
+}
+
+/// A refusal whose page is to carry the form that was refused, which is being read.
+struct Carrying {
+    refusal: Refusal,
+    reading: BodyReading,
+    request: ServiceRequest,
+    payload: Payload,
 }
 
 impl<S> ResponseFuture<S>
@@ -111,15 +122,25 @@ where
                     let Some((refusal, request)) = refused.take() else { return Poll::Pending };
                     return Poll::Ready(Ok(refuse(&refusal, request)));
                 }
+                DetourProj::Carrying { carrying } => {
+                    let Some(form) = carrying else { return Poll::Pending };
+                    let end = ready!(poll_end(&mut form.reading, &mut form.payload, cx));
+                    let Some(Carrying { refusal, reading, request, .. }) = carrying.take() else {
+                        return Poll::Pending;
+                    };
+                    let refusal = match end {
+                        End::Complete => refusal.carrying(reading.done()),
+                        End::Broken(_) | End::Partial(..) => refusal,
+                    };
+                    Self::Refused { refused: Some((refusal, request)) }
+                }
                 DetourProj::Undecided { waiting } => {
                     let Some(undecided) = waiting else { return Poll::Pending };
                     let verdict = ready!(Pin::new(&mut undecided.pending).poll(cx));
                     let Some(decided) = waiting.take() else { return Poll::Pending };
                     let Waiting { service, request, .. } = decided;
                     match verdict {
-                        Verdict::Refuse(refusal) => {
-                            Self::Refused { refused: Some((refusal, request)) }
-                        }
+                        Verdict::Refuse(refusal) => refused(refusal, request),
                         Verdict::Pass(pass) => {
                             let applied = pass.applied();
                             hand_on(pass, &request);
@@ -130,6 +151,20 @@ where
             };
             self.set(next);
         }
+    }
+}
+
+/// What comes of a `request` that is refused.
+fn refused<S>(refusal: Refusal, mut request: ServiceRequest) -> Detour<S>
+where
+    S: Service<ServiceRequest>,
+{
+    match refusal.form_reading() {
+        Some(reading) => {
+            let payload = request.take_payload();
+            Detour::Carrying { carrying: Some(Carrying { refusal, reading, request, payload }) }
+        }
+        None => Detour::Refused { refused: Some((refusal, request)) },
     }
 }
 

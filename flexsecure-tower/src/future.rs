@@ -3,13 +3,15 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use flexsecure_core::{Applied, Pending, Refusal, Verdict};
+use flexsecure_core::{Applied, BodyReading, Pending, Refusal, Verdict};
 use http::{Request, Response};
+use http_body::Body;
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use crate::ResponseBody;
 use crate::body::{note, respond};
+use crate::reading::{End, poll_end};
 use crate::service::hand_on;
 
 pin_project! {
@@ -42,6 +44,7 @@ pin_project! {
         S: Service<Request<ReqBody>>,
     {
         Undecided { waiting: Option<Waiting<S, ReqBody>> },
+        Carrying { carrying: Option<Carrying<ReqBody>> },
         Refused { refusal: Option<Refusal> },
         Passed { #[pin] inner: S::Future, applied: Option<Applied> },
     }
@@ -52,6 +55,13 @@ struct Waiting<S, ReqBody> {
     pending: Pending,
     service: S,
     request: Request<ReqBody>,
+}
+
+/// A refusal whose page is to carry the form that was refused, which is being read.
+struct Carrying<ReqBody> {
+    refusal: Refusal,
+    reading: BodyReading,
+    body: Pin<Box<ReqBody>>,
 }
 
 impl<S, ReqBody> ResponseFuture<S, ReqBody>
@@ -81,6 +91,7 @@ where
 impl<S, ReqBody, ResBody> Future for ResponseFuture<S, ReqBody>
 where
     S: Service<Request<ReqBody>, Response = Response<ResBody>>,
+    ReqBody: Body,
 {
     type Output = Result<Response<ResponseBody<ResBody>>, S::Error>;
 
@@ -97,6 +108,7 @@ where
 impl<S, ReqBody, ResBody> Future for Detour<S, ReqBody>
 where
     S: Service<Request<ReqBody>, Response = Response<ResBody>>,
+    ReqBody: Body,
 {
     type Output = Result<Response<ResponseBody<ResBody>>, S::Error>;
 
@@ -113,12 +125,25 @@ where
                         .take()
                         .map_or(Poll::Pending, |it| Poll::Ready(Ok(respond(&it))));
                 }
+                DetourProj::Carrying { carrying } => {
+                    let Some(form) = carrying else { return Poll::Pending };
+                    let Carrying { reading, body, .. } = form;
+                    let end = ready!(poll_end(reading, body.as_mut(), &mut None, cx));
+                    let Some(Carrying { refusal, reading, .. }) = carrying.take() else {
+                        return Poll::Pending;
+                    };
+                    let refusal = match end {
+                        End::Complete => refusal.carrying(reading.done()),
+                        End::Broken(_) | End::Partial(..) => refusal,
+                    };
+                    Self::Refused { refusal: Some(refusal) }
+                }
                 DetourProj::Undecided { waiting } => {
                     let Some(undecided) = waiting else { return Poll::Pending };
                     let verdict = ready!(Pin::new(&mut undecided.pending).poll(cx));
                     let Some(decided) = waiting.take() else { return Poll::Pending };
                     match verdict {
-                        Verdict::Refuse(refusal) => Self::Refused { refusal: Some(refusal) },
+                        Verdict::Refuse(refusal) => refused(refusal, decided.request.into_body()),
                         Verdict::Pass(pass) => {
                             let Waiting { mut service, mut request, .. } = decided;
                             let applied = pass.applied();
@@ -130,6 +155,19 @@ where
             };
             self.set(next);
         }
+    }
+}
+
+/// What comes of a request with `body` that is refused.
+fn refused<S, ReqBody>(refusal: Refusal, body: ReqBody) -> Detour<S, ReqBody>
+where
+    S: Service<Request<ReqBody>>,
+{
+    match refusal.form_reading() {
+        Some(reading) => {
+            Detour::Carrying { carrying: Some(Carrying { refusal, reading, body: Box::pin(body) }) }
+        }
+        None => Detour::Refused { refusal: Some(refusal) },
     }
 }
 

@@ -3,6 +3,7 @@ use std::task::{Context, Poll};
 
 use flexsecure_core::{Check, Pass, Verdict};
 use http::{Extensions, Request, Response};
+use http_body::Body;
 use tower_service::Service;
 
 use crate::{ResponseBody, ResponseFuture, StepUpLayer};
@@ -23,6 +24,7 @@ impl<S> StepUpService<S> {
 impl<S, ReqBody, ResBody> Service<Request<ReqBody>> for StepUpService<S>
 where
     S: Service<Request<ReqBody>, Response = Response<ResBody>> + Clone,
+    ReqBody: Body,
 {
     type Response = Response<ResponseBody<ResBody>>;
     type Error = S::Error;

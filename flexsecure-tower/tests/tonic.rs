@@ -172,6 +172,6 @@ async fn a_refusal_in_another_form_is_a_status_too() {
 /// A refusal as it is when the request does not say that it is gRPC.
 async fn as_json(_: Request<()>) -> Result<Response<()>, Status> {
     let request = flexsecure_tower::core::PlainRequest { method: "POST", path: "/", headers: &[] };
-    let refusal = flexsecure_tower::core::Refusal::identification_required(&request);
+    let refusal = step_up().gate().identification_required(&request);
     Err(flexsecure_tower::Refused::from(refusal).into())
 }

@@ -7,14 +7,12 @@ use std::task::{Context, Poll, ready};
 use actix_web::HttpMessage;
 use actix_web::body::EitherBody;
 use actix_web::dev::{Payload, Service, ServiceRequest, ServiceResponse};
-use actix_web::error::PayloadError;
 use bytes::Bytes;
 use flexsecure_core::{BodyReading, Check, Unread, Verdict};
-use futures_core::Stream;
 use pin_project_lite::pin_project;
 
-use super::Asker;
 use super::body::Replay;
+use super::{Asker, End, poll_end};
 use crate::ResponseFuture;
 use crate::service::hand_on;
 
@@ -47,14 +45,6 @@ struct Read<S> {
     service: Rc<S>,
     request: ServiceRequest,
     payload: Payload,
-}
-
-/// How reading ended.
-enum End {
-    Complete,
-    Broken(PayloadError),
-    /// There is more, and what came at last does not fit.
-    Partial(Unread, Bytes),
 }
 
 impl<S> ReadingFuture<S>
@@ -95,21 +85,7 @@ where
 impl<S> Read<S> {
     fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<End> {
         let Self { reading, payload, .. } = self;
-        loop {
-            // Chunks that never stop coming must not keep the time from being looked at.
-            if let Poll::Ready(late) = reading.poll_late(cx) {
-                return Poll::Ready(End::Partial(late, Bytes::new()));
-            }
-            match ready!(Pin::new(&mut *payload).poll_next(cx)) {
-                None => return Poll::Ready(End::Complete),
-                Some(Err(error)) => return Poll::Ready(End::Broken(error)),
-                Some(Ok(chunk)) => {
-                    if let Err(unread) = reading.take(&chunk) {
-                        return Poll::Ready(End::Partial(unread, chunk));
-                    }
-                }
-            }
-        }
+        poll_end(reading, payload, cx)
     }
 
     /// Decides about the request, whose body is put together again.

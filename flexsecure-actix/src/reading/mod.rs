@@ -3,6 +3,7 @@
 //! It is another than the one for the rest, whose requests then do not pay for it.
 
 mod body;
+mod chunks;
 mod future;
 
 use std::fmt;
@@ -17,6 +18,7 @@ use bytes::Bytes;
 use flexsecure_core::body::WithBody;
 use flexsecure_core::{BodyReading, Check, Identity, Policy, Unread, Verdict};
 
+pub(crate) use self::chunks::{End, poll_end};
 pub use self::future::ReadingFuture;
 
 use crate::StepUp;

@@ -9,7 +9,7 @@ use actix_web::test::{TestRequest, init_service, read_body};
 use actix_web::{App, Responder, ResponseError, web};
 use flexsecure_actix::core::policy::{Decision, Facts};
 use flexsecure_actix::core::refusal::{Problem, Reason};
-use flexsecure_actix::core::{PlainRequest, Refusal};
+use flexsecure_actix::core::PlainRequest;
 use flexsecure_actix::{Ask, Elevated, Refused};
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -102,10 +102,10 @@ async fn a_missing_middleware_is_an_error_and_named() {
     assert_eq!(log.text().lines().count(), 2);
 }
 
-#[test]
-fn an_error_says_what_a_user_may_read() {
+#[actix_web::test]
+async fn an_error_says_what_a_user_may_read() {
     let request = PlainRequest { method: "GET", path: "/", headers: &[] };
-    let refused = Refused::from(Refusal::denied(&request));
+    let refused = Refused::from(step_up().gate().denied(&request));
     assert_eq!(
         (refused.to_string().as_str(), refused.status_code()),
         ("Denied", StatusCode::FORBIDDEN)

@@ -19,7 +19,7 @@
 //! none: the way that most requests take costs nothing. Nor is a poll, of the authority or of a flow;
 //! the last event of a flow says how many of the former there were.
 //! [`Gate::explain`](crate::Gate::explain) and [`Gate::probe`](crate::Gate::probe) only ask, and what
-//! an app refuses by [`Refusal::denied`](crate::Refusal::denied) the gate does not see.
+//! an app refuses by [`Gate::denied`](crate::Gate::denied) the gate does not see.
 //!
 //! By default events go to `tracing`, by [`TracingAudit`]. To keep them apart, implement [`Audit`];
 //! an event serializes as one flat object:

@@ -367,7 +367,7 @@ impl FlowObject {
             method: Some("passwordless"),
             match_number: Some("47".to_owned()),
             resend_in: Some(0),
-            ..live.clone()
+            ..live
         };
         let unnumbered = Self { match_number: None, ..link.clone() };
         let authenticated = Self { state: "authenticated", ..idle.clone() };

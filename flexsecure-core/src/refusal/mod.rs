@@ -126,6 +126,7 @@ impl Refusal {
     ///
     /// [`Refusal::carrying`] takes what was read. Without it the page says that the form has to be
     /// sent again.
+    #[must_use]
     pub fn form_reading(&self) -> Option<BodyReading> {
         self.0.unread.as_ref().map(|_| BodyReading::of_form())
     }

@@ -3,14 +3,13 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use bytes::{Buf, Bytes};
 use flexsecure_core::{BodyReading, Check, Unread, Verdict};
 use http::{HeaderMap, Request, Response};
 use http_body::Body;
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use super::{Asker, ReplayBody};
+use super::{Asker, End, ReplayBody, poll_end};
 use crate::service::hand_on;
 use crate::{ResponseBody, ResponseFuture};
 
@@ -45,14 +44,6 @@ struct Read<S, B> {
     service: S,
     request: Request<Pin<Box<B>>>,
     trailers: Option<HeaderMap>,
-}
-
-/// How reading ended.
-enum End<E> {
-    Complete,
-    Broken(E),
-    /// There is more, and what came at last does not fit.
-    Partial(Unread, Bytes),
 }
 
 impl<S, B> ReadingFuture<S, B>
@@ -99,34 +90,7 @@ where
 impl<S, B: Body> Read<S, B> {
     fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<End<B::Error>> {
         let Self { reading, request, trailers, .. } = self;
-        loop {
-            // Frames that never stop coming must not keep the time from being looked at.
-            if let Poll::Ready(late) = reading.poll_late(cx) {
-                return Poll::Ready(End::Partial(late, Bytes::new()));
-            }
-            match ready!(request.body_mut().as_mut().poll_frame(cx)) {
-                None => return Poll::Ready(End::Complete),
-                Some(Err(error)) => return Poll::Ready(End::Broken(error)),
-                Some(Ok(frame)) => match frame.into_data() {
-                    Ok(mut data) => {
-                        while data.has_remaining() {
-                            let chunk = data.chunk();
-                            let length = chunk.len();
-                            if let Err(unread) = reading.take(chunk) {
-                                let beyond = data.copy_to_bytes(data.remaining());
-                                return Poll::Ready(End::Partial(unread, beyond));
-                            }
-                            data.advance(length);
-                        }
-                    }
-                    Err(frame) => {
-                        if let Ok(more) = frame.into_trailers() {
-                            trailers.get_or_insert_default().extend(more);
-                        }
-                    }
-                },
-            }
-        }
+        poll_end(reading, request.body_mut().as_mut(), trailers, cx)
     }
 
     /// Decides about the request, whose body is put together again.

@@ -3,6 +3,7 @@
 //! It is another than the one for the rest, whose requests then do not pay for it.
 
 mod body;
+mod frames;
 mod future;
 
 use std::fmt;
@@ -19,6 +20,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 pub use self::body::ReplayBody;
+pub(crate) use self::frames::{End, poll_end};
 pub use self::future::ReadingFuture;
 
 use crate::head::Head;
