@@ -7,9 +7,9 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
 use actix_web::test::{TestRequest, init_service, read_body};
 use actix_web::{App, Responder, ResponseError, web};
+use flexsecure_actix::core::PlainRequest;
 use flexsecure_actix::core::policy::{Decision, Facts};
 use flexsecure_actix::core::refusal::{Problem, Reason};
-use flexsecure_actix::core::PlainRequest;
 use flexsecure_actix::{Ask, Elevated, Refused};
 use tracing_subscriber::fmt::MakeWriter;
 

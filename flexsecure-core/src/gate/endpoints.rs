@@ -169,31 +169,43 @@ impl Engine {
         body: FlowBody,
         way: &Way,
     ) -> Result<Answer, Details> {
-        let (id, verb) = match request.endpoint? {
+        let (id, verb) = match request.endpoint.clone()? {
             Endpoint::File(file) => return self.file(file),
             Endpoint::Flow(id, verb) => (id, verb),
         };
         let record = self.find(request.identity.as_ref(), &id).await?;
+        let shown = self.describe(&record);
+        let done = self.act(verb, record, &request, body).await;
+        let record = done.map_err(|details| details.shown(shown))?;
+        Ok(match request.format {
+            Format::Html(language) => self.answer_person(&record, verb, language, way),
+            Format::Json | Format::Grpc => self.describe(&record).to_answer(),
+        })
+    }
+
+    async fn act(
+        self: &Arc<Self>,
+        verb: Verb,
+        record: FlowRecord,
+        request: &FlowRequest,
+        body: FlowBody,
+    ) -> Result<FlowRecord, Details> {
         if matches!(body, FlowBody::TooLarge) {
             return Err(Details::of(Problem::BodyTooLarge));
         }
-        let record = match verb {
-            Verb::Show => self.show(record, request.wait).await?,
-            Verb::Page => self.show(record, Duration::ZERO).await?,
-            Verb::Start => self.start_or_resend(record).await?,
-            Verb::Cancel => self.cancel(record).await?,
+        match verb {
+            Verb::Show => self.show(record, request.wait).await,
+            Verb::Page => self.show(record, Duration::ZERO).await,
+            Verb::Start => self.start_or_resend(record).await,
+            Verb::Cancel => self.cancel(record).await,
             Verb::Pin => {
                 if record.flow.is_over() {
                     return Err(self.over(&record));
                 }
                 let pin = read_pin(request.content_type, body).map_err(Details::of)?;
-                self.try_pin(record, pin, request.address).await?
+                self.try_pin(record, pin, request.address).await
             }
-        };
-        Ok(match request.format {
-            Format::Html(language) => self.answer_person(&record, verb, language, way),
-            Format::Json | Format::Grpc => self.describe(&record).to_answer(),
-        })
+        }
     }
 
     /// Back to where it was asked for, as soon as that can be; until then the page, which carries
@@ -206,26 +218,27 @@ impl Engine {
         way: &Way,
     ) -> Answer {
         let flow = self.describe(record);
-        let own = record.binding.return_to.clone().map_or(Way::Nowhere, Way::Back);
-        let way = if matches!(way, Way::Nowhere) { &own } else { way };
-        let is_shown = matches!(verb, Verb::Show | Verb::Page);
-        match (&record.flow, way) {
-            (Flow::Authenticated(_), Way::Back(path)) => Answer::see_other(path.to_string()),
-            (_, Way::Nowhere) if !is_shown => Answer::see_other(flow.url().to_owned()),
-            (_, Way::Back(path))
-                if !is_shown && record.binding.return_to.as_deref() == Some(path) =>
-            {
-                Answer::see_other(flow.url().to_owned())
-            }
-            (_, Way::Back(path)) if verb == Verb::Start || verb == Verb::Pin => {
-                Answer::see_other(path.to_string())
-            }
-            _ => self.site.page(
-                200,
-                language,
-                &Shown { problem: None, flow: Some(&flow), way, is_repeatable: verb == Verb::Show },
-            ),
+        let own = record.binding.return_to.as_deref();
+        let (back, is_at_home) = match way {
+            Way::Nowhere => (own, true),
+            Way::Back(path) => (Some(&**path), own == Some(path)),
+            Way::Form(_) | Way::Lost(_) => (None, false),
+        };
+        let is_authenticated = matches!(record.flow, Flow::Authenticated(_));
+        let location = match verb {
+            _ if is_authenticated => back,
+            Verb::Show | Verb::Page => None,
+            _ if is_at_home => Some(flow.url()),
+            // Where it was asked for it would be asked for again.
+            Verb::Cancel => None,
+            Verb::Start | Verb::Pin => back,
+        };
+        if let Some(location) = location {
+            return Answer::see_other(location.to_owned());
         }
+        let is_repeatable = verb == Verb::Show;
+        let shown = Shown { problem: None, flow: Some(&flow), way, is_repeatable };
+        self.site.page(200, language, &shown)
     }
 
     fn file(&self, file: File) -> Result<Answer, Details> {

@@ -26,6 +26,8 @@ struct Contents {
     detail: Cow<'static, str>,
     requirement: Option<Requirement>,
     flow: Option<FlowObject>,
+    /// The flow that a page shows where a program is told of none.
+    shown: Option<FlowObject>,
     attempts_left: Option<u8>,
     retry_after: Option<Duration>,
     allow: Option<&'static str>,
@@ -52,6 +54,7 @@ impl Details {
             detail: Cow::Borrowed(problem.detail()),
             requirement: None,
             flow: None,
+            shown: None,
             attempts_left: None,
             retry_after: None,
             allow: None,
@@ -90,6 +93,12 @@ impl Details {
 
     pub(crate) fn flow(mut self, flow: FlowObject) -> Self {
         self.0.flow = Some(flow);
+        self
+    }
+
+    /// Shows a person the flow that this is about.
+    pub(crate) fn shown(mut self, flow: FlowObject) -> Self {
+        self.0.shown = Some(flow);
         self
     }
 
@@ -167,7 +176,7 @@ impl Contents {
         }
         let shown = Shown {
             problem: Some((self.problem, self.retry_after)),
-            flow: self.flow.as_ref(),
+            flow: self.flow.as_ref().or(self.shown.as_ref()),
             way: &self.way,
             is_repeatable: self.way.back().is_some(),
         };

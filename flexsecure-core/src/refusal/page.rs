@@ -84,7 +84,12 @@ struct FlowView<'a> {
 
 impl<'a> View<'a> {
     fn of(prefix: &'a str, shown: &Shown<'a>) -> Self {
-        let carries = shown.way.to_carry();
+        // A flow knows by itself for which page it was opened.
+        let own = shown.flow.and_then(|flow| flow.return_to.as_deref());
+        let carries = match (shown.way, own) {
+            (Way::Nowhere, Some(path)) => Carried::back(path),
+            (way, _) => way.to_carry(),
+        };
         let flow = shown.flow.map(FlowView::of);
         let waits = flow
             .as_ref()

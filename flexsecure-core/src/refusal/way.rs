@@ -85,11 +85,10 @@ impl Way {
 
     /// What a page carries along.
     pub(crate) fn to_carry(&self) -> Carried<'_> {
-        let nothing = Carried { path: None, form: None, fields: Vec::new(), lost: None };
         match self {
-            Self::Nowhere => nothing,
-            Self::Back(path) => Carried { path: Some(path), ..nothing },
-            Self::Lost(lost) => Carried { lost: Some(*lost), ..nothing },
+            Self::Nowhere => Carried::default(),
+            Self::Back(path) => Carried::back(path),
+            Self::Lost(lost) => Carried { lost: Some(*lost), ..Carried::default() },
             Self::Form(form) => match &form.body {
                 Some(body) => Carried {
                     path: Some(&form.path),
@@ -97,7 +96,7 @@ impl Way {
                     fields: form_urlencoded::parse(body).map(Field::of).collect(),
                     lost: None,
                 },
-                None => Carried { lost: Some(Lost::Form), ..nothing },
+                None => Carried { lost: Some(Lost::Form), ..Carried::default() },
             },
         }
     }
@@ -110,12 +109,18 @@ impl fmt::Debug for Form {
 }
 
 /// A [`Way`] as a page has it.
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 pub(crate) struct Carried<'a> {
-    pub(crate) path: Option<&'a str>,
+    path: Option<&'a str>,
     form: Option<String>,
     fields: Vec<Field<'a>>,
-    pub(crate) lost: Option<Lost>,
+    lost: Option<Lost>,
+}
+
+impl<'a> Carried<'a> {
+    pub(crate) fn back(path: &'a str) -> Self {
+        Self { path: Some(path), ..Self::default() }
+    }
 }
 
 /// A field of a form.

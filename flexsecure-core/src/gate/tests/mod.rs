@@ -21,6 +21,8 @@ mod nodes;
 #[cfg(feature = "test-util")]
 mod outages;
 #[cfg(feature = "test-util")]
+mod people;
+#[cfg(feature = "test-util")]
 mod policies;
 #[cfg(feature = "test-util")]
 mod proofs;
