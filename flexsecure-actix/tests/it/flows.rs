@@ -86,8 +86,8 @@ async fn the_gate_answers_whatever_is_asked_under_the_prefix() {
         assert_eq!(problem["type"], "urn:flexsecure:problem:flow-not-found", "{method} {path}");
     }
     for (method, path, allow) in [
-        (Method::PUT, url.clone(), "GET, HEAD, DELETE"),
-        (Method::OPTIONS, url.clone(), "GET, HEAD, DELETE"),
+        (Method::PUT, url.clone(), "GET, HEAD, POST, DELETE"),
+        (Method::OPTIONS, url.clone(), "GET, HEAD, POST, DELETE"),
         (Method::GET, format!("{url}/pin"), "POST"),
         (Method::DELETE, "/step-up/step-up.css".to_owned(), "GET, HEAD"),
     ] {

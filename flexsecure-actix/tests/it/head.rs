@@ -46,9 +46,9 @@ async fn head_is_refused_and_let_through_like_get() {
     let (status, _, body) = both(address, &[]).await;
     assert_eq!(status, 401);
     assert!(body.contains("\"reason\":\"missing\""), "{body}");
-    let (status, headers, _) = both(address, &["sec-fetch-mode: navigate"]).await;
-    assert_eq!(status, 303);
-    assert!(headers.iter().any(|line| line.starts_with("location: /step-up/flows/")));
+    let (status, _, body) = both(address, &["sec-fetch-mode: navigate"]).await;
+    assert_eq!(status, 401);
+    assert!(body.contains("<main id=\"step-up\""), "{body}");
     assert_eq!(both(address, &["flexsecure-pin: 1234"]).await.0, 400);
     assert_eq!(vault.opened(), 0);
 

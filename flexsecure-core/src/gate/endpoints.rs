@@ -226,9 +226,9 @@ impl Engine {
         };
         let is_authenticated = matches!(record.flow, Flow::Authenticated(_));
         let location = match verb {
-            _ if is_authenticated => back,
-            Verb::Show | Verb::Page => None,
+            Verb::Show | Verb::Page => back.filter(|_| is_authenticated),
             _ if is_at_home => Some(flow.url()),
+            _ if is_authenticated => back,
             // Where it was asked for it would be asked for again.
             Verb::Cancel => None,
             Verb::Start | Verb::Pin => back,
