@@ -8,18 +8,19 @@ use std::process::ExitCode;
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::guard;
-use actix_web::http::header::COOKIE;
+use actix_web::http::header::{ACCEPT, COOKIE, HeaderValue};
 use actix_web::middleware::{Next, from_fn};
-use actix_web::web::{self, ServiceConfig};
+use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{App, Error, HttpMessage, HttpServer, Resource, Route, rt};
 use flexsecure_actix::StepUp;
 
 use self::handlers as on;
+use self::render::put;
 use crate::bank::Bank;
 use crate::body::MAX_BODY;
-use crate::policy;
-use crate::reply::BankError;
+use crate::reply::{BankError, Reply};
 use crate::startup::{DRAIN_LIMIT, Node, StartError, exit_code};
+use crate::{page, policy};
 
 /// The app; the middleware that runs [`identify`] goes around it.
 pub fn app(config: &mut ServiceConfig, bank: &Bank, step_up: &StepUp) {
@@ -34,12 +35,15 @@ pub fn app(config: &mut ServiceConfig, bank: &Bank, step_up: &StepUp) {
         .wrap(step_up.require(policy::admin())); // step-up
 
     config
-        .app_data(web::Data::new(bank.clone()))
+        .app_data(Data::new(bank.clone()))
         .app_data(web::PayloadConfig::new(MAX_BODY))
         .service(only("/", "GET, HEAD").route(read().to(on::home)))
         .service(only("/login", "POST").post(on::login))
         .service(only("/logout", "POST").post(on::logout))
         .service(only("/healthz", "GET, HEAD").route(read().to(on::health)))
+        .service(only("/bank.css", "GET, HEAD").route(read().to(on::style)))
+        .service(only("/bank.js", "GET, HEAD").route(read().to(on::script)))
+        .service(only("/bank.svg", "GET, HEAD").route(read().to(on::icon)))
         .service(only("/rotate", "POST").post(on::rotate).wrap(logged_in.clone()))
         .service(only("/password", "POST").post(on::change_password).wrap(logged_in.clone()))
         .service(only("/balance", "GET, HEAD").route(read().to(on::balance)).wrap(logged_in))
@@ -62,23 +66,32 @@ pub fn app(config: &mut ServiceConfig, bank: &Bank, step_up: &StepUp) {
         .default_service(web::to(not_found));
 }
 
-/// Reads the session cookie once, for the handlers and for step-up.
+/// Reads the session cookie once, for the handlers and for step-up, and shows people a page.
 ///
 /// # Errors
 ///
 /// Those of what it is around.
 pub async fn identify(
     request: ServiceRequest,
-    next: Next<impl MessageBody>,
-) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    if let Some(bank) = request.app_data::<web::Data<Bank>>() {
-        let cookies = request.headers().get_all(COOKIE).map(|cookie| cookie.as_bytes());
-        if let Some(user) = bank.user(cookies) {
-            request.extensions_mut().insert(user.identity()); // step-up
-            request.extensions_mut().insert(user);
-        }
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse, Error> {
+    let Some(bank) = request.app_data::<Data<Bank>>().cloned() else {
+        return Ok(next.call(request).await?.map_into_boxed_body());
+    };
+    let cookies = request.headers().get_all(COOKIE).map(HeaderValue::as_bytes);
+    let user = bank.user(cookies);
+    if let Some(user) = &user {
+        request.extensions_mut().insert(user.identity()); // step-up
+        request.extensions_mut().insert(user.clone());
     }
-    next.call(request).await
+    let mode = request.headers().get("sec-fetch-mode").map(HeaderValue::as_bytes);
+    let accept = request.headers().get_all(ACCEPT).map(HeaderValue::as_bytes);
+    let is_person = page::is_wanted(mode, accept);
+    let mut response = next.call(request).await?.map_into_boxed_body();
+    let reply = response.response_mut().extensions_mut().remove::<Reply>();
+    let Some(reply) = reply.filter(|_| is_person) else { return Ok(response) };
+    let (request, response) = response.into_parts();
+    Ok(ServiceResponse::new(request, put(&bank.page(reply, user.as_ref()), response)))
 }
 
 /// A route for `methods`, which answers all others like the rest of the bank does.

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::http::header::COOKIE;
+use axum::http::header::{ACCEPT, COOKIE, HeaderValue};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::{MethodRouter, any};
@@ -16,11 +16,12 @@ use flexsecure_tower::StepUp;
 use tokio::net::TcpListener;
 
 use self::handlers as on;
+use self::render::put;
 use crate::bank::Bank;
 use crate::body::MAX_BODY;
-use crate::policy;
-use crate::reply::BankError;
+use crate::reply::{BankError, Reply};
 use crate::startup::{Node, StartError, exit_code};
+use crate::{page, policy};
 
 /// The app.
 pub fn app(bank: &Bank) -> Router {
@@ -42,6 +43,9 @@ pub fn app(bank: &Bank) -> Router {
         .route("/login", only("POST").post(on::login))
         .route("/logout", only("POST").post(on::logout))
         .route("/healthz", only("GET, HEAD").get(on::health))
+        .route("/bank.css", only("GET, HEAD").get(on::style))
+        .route("/bank.js", only("GET, HEAD").get(on::script))
+        .route("/bank.svg", only("GET, HEAD").get(on::icon))
         .route("/rotate", only("POST").post(on::rotate).layer(logged_in.clone()))
         .route("/password", only("POST").post(on::change_password).layer(logged_in.clone()))
         .route("/balance", only("GET, HEAD").get(on::balance).layer(logged_in))
@@ -67,14 +71,22 @@ pub fn app(bank: &Bank) -> Router {
         .with_state(bank.clone())
 }
 
-/// Reads the session cookie once, for the handlers and for step-up.
+/// Reads the session cookie once, for the handlers and for step-up, and shows people a page.
 async fn identify(State(bank): State<Bank>, mut request: Request, next: Next) -> Response {
     let cookies = request.headers().get_all(COOKIE).iter().map(|cookie| cookie.as_bytes());
-    if let Some(user) = bank.user(cookies) {
+    let user = bank.user(cookies);
+    if let Some(user) = &user {
         request.extensions_mut().insert(user.identity()); // step-up
-        request.extensions_mut().insert(user);
+        request.extensions_mut().insert(user.clone());
     }
-    next.run(request).await
+    let mode = request.headers().get("sec-fetch-mode").map(HeaderValue::as_bytes);
+    let accept = request.headers().get_all(ACCEPT).iter().map(HeaderValue::as_bytes);
+    let is_person = page::is_wanted(mode, accept);
+    let mut response = next.run(request).await;
+    if is_person && let Some(reply) = response.extensions_mut().remove::<Reply>() {
+        put(&bank.page(reply, user.as_ref()), &mut response);
+    }
+    response
 }
 
 /// A route for `methods`, which answers all others like the rest of the bank does.

@@ -65,6 +65,12 @@ impl Sent {
         }
     }
 
+    /// A form as it was sent, byte by byte, so that it can be sent once more.
+    #[must_use]
+    pub fn form(&self) -> Option<Bytes> {
+        self.body.as_ref().ok().filter(|_| self.is_form()).cloned()
+    }
+
     /// Whether a form sent it.
     pub(crate) fn is_form(&self) -> bool {
         self.content_type == "application/x-www-form-urlencoded"
@@ -101,5 +107,24 @@ impl Form {
             (value, None) => Ok(value.map(|(_, value)| value.as_str())),
             _ => Err(BankError::Invalid("a field is there twice")),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sent(content_type: &str, body: Result<&'static str, BankError>) -> Sent {
+        let body = body.map(|text| Bytes::from_static(text.as_bytes()));
+        Sent::new(Some(content_type.as_bytes()), body)
+    }
+
+    #[test]
+    fn a_form_can_be_sent_once_more_byte_by_byte() {
+        let kind = "Application/X-WWW-Form-Urlencoded; charset=utf-8";
+        let text = "to=b%6Fb+%3C&amount=250&to=";
+        assert_eq!(sent(kind, Ok(text)).form().as_deref(), Some(text.as_bytes()));
+        assert_eq!(sent("application/json", Ok("{}")).form(), None);
+        assert_eq!(sent(kind, Err(BankError::BodyTooLarge)).form(), None);
     }
 }

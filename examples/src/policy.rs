@@ -64,6 +64,7 @@ pub fn of(
 ) -> Result<Need, BankError> {
     match path {
         "/" | "/login" | "/logout" | "/balance" | "/probe" | "/healthz" => Ok(Need::Nothing),
+        "/bank.css" | "/bank.js" | "/bank.svg" => Ok(Need::Nothing),
         "/statements" => Ok(Need::Proof(statements())),
         "/transfers" if method == "POST" => order().map(|order| transfer(&order)),
         "/transfers" => Ok(Need::Nothing),

@@ -37,4 +37,5 @@ pub fn answer(reason: Option<Reason>) -> Reply {
         reason: Option<&'static str>,
     }
     Reply::json(200, &Answer { required: reason.is_some(), reason: reason.map(Reason::as_str) })
+        .page("probe.html")
 }

@@ -1,4 +1,7 @@
 //! What the bank answers: decided here, rendered by each framework.
+//!
+//! A program gets the reply as it stands, and a person what [`Bank::page`](crate::bank::Bank::page)
+//! makes of it.
 
 use bytes::Bytes;
 use serde::Serialize;
@@ -11,13 +14,33 @@ pub struct Reply {
     status: u16,
     headers: Vec<(&'static str, String)>,
     body: Bytes,
+    for_people: Option<ForPeople>,
+}
+
+/// What a person gets in the place of the body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ForPeople {
+    /// What this template makes of the body.
+    Page(&'static str),
+    /// The page at this address.
+    SeeOther(&'static str),
 }
 
 impl Reply {
     /// An answer without a body.
     #[must_use]
     pub fn empty(status: u16) -> Self {
-        Self { status, headers: Vec::new(), body: Bytes::new() }.with("cache-control", "no-store")
+        Self::bare(status).with("cache-control", "no-store")
+    }
+
+    /// A file that is the same for everybody, and for some minutes.
+    #[must_use]
+    pub fn asset(content_type: &str, text: &'static str) -> Self {
+        let reply = Self::bare(200)
+            .with("content-type", content_type)
+            .with("cache-control", "public, max-age=300")
+            .with("x-content-type-options", "nosniff");
+        Self { body: Bytes::from_static(text.as_bytes()), ..reply }
     }
 
     /// `body` as it is.
@@ -31,6 +54,18 @@ impl Reply {
     #[must_use]
     pub fn json(status: u16, value: &impl Serialize) -> Self {
         Self::content(status, "application/json", to_json(value))
+    }
+
+    /// Shows a person what `template` makes of the JSON in it.
+    #[must_use]
+    pub(crate) fn page(self, template: &'static str) -> Self {
+        Self { for_people: Some(ForPeople::Page(template)), ..self }
+    }
+
+    /// Leads a person to the page at `path`.
+    #[must_use]
+    pub(crate) fn see_other(self, path: &'static str) -> Self {
+        Self { for_people: Some(ForPeople::SeeOther(path)), ..self }
     }
 
     /// Adds a header.
@@ -54,8 +89,24 @@ impl Reply {
 
     /// The body.
     #[must_use]
-    pub fn into_body(self) -> Bytes {
-        self.body
+    pub fn body(&self) -> &Bytes {
+        &self.body
+    }
+
+    /// The same with another status and body, and without what described the body there was.
+    #[must_use]
+    pub(crate) fn replaced(mut self, status: u16, body: impl Into<Bytes>) -> Self {
+        self.headers.retain(|(name, _)| *name != "content-type");
+        Self { status, body: body.into(), for_people: None, ..self }
+    }
+
+    /// What a person gets instead, if that is anything else.
+    pub(crate) fn for_people(&self) -> Option<ForPeople> {
+        self.for_people
+    }
+
+    fn bare(status: u16) -> Self {
+        Self { status, headers: Vec::new(), body: Bytes::new(), for_people: None }
     }
 }
 
@@ -131,7 +182,7 @@ impl From<BankError> for Reply {
         let (status, name, title) = error.row();
         let r#type = format!("urn:bank:problem:{name}");
         let body = to_json(&Problem { r#type, title, status, detail: error.to_string() });
-        let reply = Self::content(status, "application/problem+json", body);
+        let reply = Self::content(status, "application/problem+json", body).page("problem.html");
         match error {
             BankError::MethodNotAllowed(known) => reply.with("allow", known),
             BankError::UnknownUser => reply.with("www-authenticate", "Cookie realm=\"bank\""),

@@ -76,6 +76,23 @@ impl Bank {
         self.request(Method::POST, path).json(body).send().await.unwrap()
     }
 
+    /// What a browser sends when its user follows a link.
+    fn click(&self, path: &str) -> RequestBuilder {
+        self.request(Method::GET, path).header("sec-fetch-mode", "navigate")
+    }
+
+    /// What it sends with a form.
+    fn submit(&self, path: &str, fields: &[(&str, &str)]) -> RequestBuilder {
+        self.request(Method::POST, path).header("sec-fetch-mode", "navigate").form(fields)
+    }
+
+    /// Types the newest PIN.
+    async fn prove(&self, flow: &str) {
+        let pin = self.message().await["pin"].clone();
+        let typed = self.post(&format!("{flow}/pin"), &json!({ "pin": pin })).await;
+        assert_eq!(body(typed, 200).await["state"], "authenticated");
+    }
+
     /// The newest message to anybody.
     async fn message(&self) -> Value {
         let (authority, _) = self.authority.as_ref().unwrap();
@@ -189,6 +206,11 @@ async fn both_banks_answer_alike() {
         ("HEAD", "/", "", ""),
         ("GET", "/healthz", "", ""),
         ("HEAD", "/healthz", "", ""),
+        ("GET", "/bank.css", "", ""),
+        ("HEAD", "/bank.js", "", ""),
+        ("GET", "/bank.js", "", ""),
+        ("GET", "/bank.svg", "", ""),
+        ("POST", "/bank.js", "", ""),
         ("GET", "/nowhere", "", ""),
         ("GET", "/balance/", "", ""),
         ("GET", "//balance", "", ""),
@@ -232,6 +254,7 @@ async fn both_banks_answer_alike() {
         ("GET", "/probe?path=/balance", "", ""),
         ("GET", "/probe?path=/transfers&method=POST&to=bob&amount=250", "", ""),
         ("GET", "/probe?path=/transfers&method=POST&to=bob&amount=10001", "", ""),
+        ("POST", "/password", "", ""),
         ("POST", "/logout", "", ""),
     ];
     let mut axum = Bank::start(BANKS[0], &[("BANK_SECRET", "alike")]).await;
@@ -242,7 +265,8 @@ async fn both_banks_answer_alike() {
             axum.login(user).await;
             actix.cookie.clone_from(&axum.cookie);
         }
-        for (method, path, kind, sent) in requests {
+        let everybody = requests.iter().flat_map(|request| [(request, false), (request, true)]);
+        for ((method, path, kind, sent), is_person) in everybody {
             // A flow has a name of its own each time.
             let is_gated = path.starts_with("/admin") || *path == "/statements";
             if is_gated && !user.is_empty() {
@@ -253,9 +277,12 @@ async fn both_banks_answer_alike() {
                 if !kind.is_empty() {
                     request = request.header("content-type", *kind);
                 }
+                if is_person {
+                    request = request.header("sec-fetch-mode", "navigate");
+                }
                 shown(request.body((*sent).to_owned()).send().await.unwrap(), bank).await
             };
-            let what = format!("{user} {method} {path} {kind} {:.50}", sent);
+            let what = format!("{user} {is_person} {method} {path} {kind} {sent:.50}");
             let (axum, actix) = (answer(&axum).await, answer(&actix).await);
             if axum != actix {
                 differences.push(format!("{what}\n--- axum\n{axum}\n--- actix\n{actix}\n"));
@@ -276,8 +303,116 @@ async fn shown(answer: Response, bank: &Bank) -> String {
     headers.sort();
     let (status, headers) = (answer.status(), headers.join("\n"));
     let (authority, _) = bank.authority.as_ref().unwrap();
-    let body = answer.text().await.unwrap().replace(authority, "AUTHORITY");
+    let address = authority.trim_start_matches("http://");
+    let body = answer.text().await.unwrap().replace(address, "AUTHORITY");
     format!("{status}\n{headers}\n\n{body}")
+}
+
+#[tokio::test]
+async fn a_person_who_clicks_sees_pages() {
+    for binary in BANKS {
+        let mut bank = Bank::start(binary, &[]).await;
+        assert!(page(bank.click("/"), 200).await.contains("Log in as alice"));
+        assert!(page(bank.submit("/login", &[("user", "eve")]), 401).await.contains("Unknown"));
+        bank.login("alice").await;
+        for (path, text) in [
+            ("/", "alice’s account"),
+            ("/balance", "50,000.00"),
+            ("/transfers", "None yet."),
+            ("/probe?path=/statements", "It would ask for a proof"),
+        ] {
+            let seen = page(bank.click(path), 200).await;
+            assert!(seen.contains(text), "{path}: {seen}");
+        }
+
+        let sent = [("to", "<b>Zoë</b>"), ("amount", "50")];
+        let receipt = page(bank.submit("/transfers", &sent), 201).await;
+        assert!(receipt.contains("&lt;b&gt;Zoë") && !receipt.contains("<b>"), "{receipt}");
+        let list = page(bank.click("/transfers"), 200).await;
+        assert!(list.contains("&lt;b&gt;Zoë") && !list.contains("<b>"), "{list}");
+        let wrong = page(bank.submit("/transfers", &[("to", "bob"), ("amount", "1e2")]), 422).await;
+        assert!(wrong.contains("An amount is a positive number"), "{wrong}");
+        assert!(page(bank.click("/nowhere"), 404).await.contains("Not found"));
+        let wrong = page(bank.click("/login"), 405).await;
+        assert!(wrong.contains("Method not allowed"), "{wrong}");
+
+        let flow = bank.click("/statements").send().await.unwrap();
+        bank.prove(flow.headers()["location"].to_str().unwrap()).await;
+        assert!(page(bank.click("/statements"), 200).await.contains("January 2026"));
+        let flow = bank.click("/admin/users").send().await.unwrap();
+        bank.prove(flow.headers()["location"].to_str().unwrap()).await;
+        assert!(page(bank.click("/admin/users"), 200).await.contains("49,950.00 EUR"));
+        let nobody = page(bank.submit("/admin/freeze", &[("user", "eve")]), 404).await;
+        assert!(nobody.contains("User not found"), "{nobody}");
+        assert!(page(bank.click("/admin/nowhere"), 404).await.contains("Not found"));
+        let frozen = page(bank.submit("/admin/freeze", &[("user", "alice")]), 200).await;
+        assert!(frozen.contains("Account frozen"), "{frozen}");
+        let refused = page(bank.submit("/transfers", &sent), 403).await;
+        assert!(refused.contains("Nothing can be sent from this account."), "{refused}");
+        assert!(page(bank.submit("/password", &[]), 200).await.contains("proved no more"));
+
+        let out = bank.submit("/logout", &[]).send().await.unwrap();
+        assert_eq!(
+            (out.status().as_u16(), &out.headers()["location"]),
+            (303, &"/".parse().unwrap())
+        );
+        assert!(out.headers()["set-cookie"].to_str().unwrap().contains("Max-Age=0"));
+        assert_eq!(out.text().await.unwrap(), "");
+        bank.terminate().await;
+    }
+}
+
+/// A refusal in HTML and an answer in JSON, or the other way round, would help nobody.
+#[tokio::test]
+async fn the_bank_and_its_gate_agree_on_who_gets_a_page() {
+    for binary in BANKS {
+        let mut bank = Bank::start(binary, &[]).await;
+        bank.login("alice").await;
+        for (accept, mode, gets_page) in [
+            ("text/html,application/xhtml+xml,*/*;q=0.8", "navigate", true),
+            ("application/json", "navigate", true),
+            ("text/html", "cors", true),
+            ("text/html;q=0.9, application/json;q=0.8", "", true),
+            ("TEXT/HTML ; level=1 ; Q=0.2,application/json;q=0.1", "", true),
+            ("text/html;q=0.5, application/json", "", false),
+            ("application/json, text/html", "", false),
+            ("text/html;q=0", "", false),
+            ("text/html;q=x", "", false),
+            ("text/*", "", false),
+            ("*/*", "cors", false),
+            ("", "", false),
+        ] {
+            let ask = |path| {
+                let request = bank.request(Method::GET, path).header("accept", accept);
+                if mode.is_empty() { request } else { request.header("sec-fetch-mode", mode) }
+            };
+            let refused = ask("/statements").send().await.unwrap();
+            let what = format!("{accept} {mode}");
+            assert_eq!(refused.status(), if gets_page { 303 } else { 401 }, "{what}");
+            let answer = ask("/balance").send().await.unwrap();
+            let kind = if gets_page { "text/html; charset=utf-8" } else { "application/json" };
+            assert_eq!(answer.headers()["content-type"], kind, "{what}");
+        }
+        bank.terminate().await;
+    }
+}
+
+/// A page of the bank, which takes nothing from elsewhere and leads back.
+async fn page(request: RequestBuilder, status: u16) -> String {
+    let answer = request.send().await.unwrap();
+    assert_eq!(answer.status(), status);
+    assert_eq!(answer.headers()["content-type"], "text/html; charset=utf-8");
+    assert_eq!(answer.headers()["cache-control"], "no-store");
+    assert_eq!(
+        answer.headers()["content-security-policy"],
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
+         connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    );
+    assert_eq!(answer.headers()["x-content-type-options"], "nosniff");
+    assert_eq!(answer.headers()["referrer-policy"], "same-origin");
+    let text = answer.text().await.unwrap();
+    assert!(text.contains("href=\"/\"") && text.ends_with("</html>"), "{text}");
+    text
 }
 
 #[tokio::test]

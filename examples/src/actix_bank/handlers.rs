@@ -5,9 +5,9 @@ use flexsecure_actix::{Ask, Refused};
 use crate::bank::Bank;
 use crate::body::Sent;
 use crate::policy::{self, Need};
-use crate::probe;
 use crate::reply::Reply;
 use crate::session::User;
+use crate::{page, probe};
 
 /// What is asked for is known once the body is read, so it is the handler that asks for a proof.
 pub(super) async fn transfer(
@@ -84,4 +84,16 @@ pub(super) async fn change_password(bank: Data<Bank>, user: ReqData<User>) -> Re
 
 pub(super) async fn health() -> Reply {
     Bank::health()
+}
+
+pub(super) async fn style() -> Reply {
+    page::style()
+}
+
+pub(super) async fn script() -> Reply {
+    page::script()
+}
+
+pub(super) async fn icon() -> Reply {
+    page::icon()
 }

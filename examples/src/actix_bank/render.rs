@@ -7,7 +7,7 @@ use actix_web::body::BoxBody;
 use actix_web::dev::Payload;
 use actix_web::error::PayloadError;
 use actix_web::http::StatusCode;
-use actix_web::http::header::CONTENT_TYPE;
+use actix_web::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use actix_web::web::Bytes;
 use actix_web::{FromRequest, HttpRequest, HttpResponse, Responder, ResponseError};
 
@@ -35,7 +35,7 @@ impl Responder for Reply {
     type Body = BoxBody;
 
     fn respond_to(self, _: &HttpRequest) -> HttpResponse {
-        respond(self)
+        self.into()
     }
 }
 
@@ -43,7 +43,7 @@ impl Responder for BankError {
     type Body = BoxBody;
 
     fn respond_to(self, _: &HttpRequest) -> HttpResponse {
-        respond(self.into())
+        Reply::from(self).into()
     }
 }
 
@@ -53,16 +53,29 @@ impl ResponseError for BankError {
     }
 
     fn error_response(&self) -> HttpResponse {
-        respond((*self).into())
+        Reply::from(*self).into()
     }
 }
 
-fn respond(reply: Reply) -> HttpResponse {
-    let mut response = HttpResponse::build(status(&reply));
-    for (name, value) in reply.headers() {
-        response.append_header((*name, value.as_str()));
+impl From<Reply> for HttpResponse {
+    fn from(reply: Reply) -> Self {
+        let mut response = put(&reply, Self::new(StatusCode::OK));
+        // For whoever knows whether a person asks.
+        response.extensions_mut().insert(reply);
+        response
     }
-    response.body(reply.into_body())
+}
+
+/// Makes `response` say what `reply` says; what others have noted in it stays.
+pub(super) fn put(reply: &Reply, response: HttpResponse) -> HttpResponse {
+    let mut response = response.set_body(BoxBody::new(reply.body().clone()));
+    *response.status_mut() = status(reply);
+    for (name, value) in reply.headers() {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            response.headers_mut().insert(HeaderName::from_static(name), value);
+        }
+    }
+    response
 }
 
 fn status(reply: &Reply) -> StatusCode {

@@ -6,9 +6,9 @@ use flexsecure_tower::{Ask, Refused};
 use crate::bank::Bank;
 use crate::body::Sent;
 use crate::policy::{self, Need};
-use crate::probe;
 use crate::reply::Reply;
 use crate::session::User;
+use crate::{page, probe};
 
 /// What is asked for is known once the body is read, so it is the handler that asks for a proof.
 pub(super) async fn transfer(
@@ -107,4 +107,16 @@ pub(super) async fn change_password(
 
 pub(super) async fn health() -> Reply {
     Bank::health()
+}
+
+pub(super) async fn style() -> Reply {
+    page::style()
+}
+
+pub(super) async fn script() -> Reply {
+    page::script()
+}
+
+pub(super) async fn icon() -> Reply {
+    page::icon()
 }

@@ -27,19 +27,24 @@ impl<S: Send + Sync> FromRequest<S> for Sent {
 
 impl IntoResponse for Reply {
     fn into_response(self) -> Response {
-        let status = StatusCode::from_u16(self.status());
-        let headers: Vec<_> = self
-            .headers()
-            .iter()
-            .filter_map(|(name, value)| {
-                Some((HeaderName::from_static(name), HeaderValue::from_str(value).ok()?))
-            })
-            .collect();
-        let mut response = Response::new(Body::from(self.into_body()));
-        *response.status_mut() = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        response.headers_mut().extend(headers);
+        let mut response = Response::default();
+        put(&self, &mut response);
+        // For whoever knows whether a person asks.
+        response.extensions_mut().insert(self);
         response
     }
+}
+
+/// Makes `response` say what `reply` says; what others have noted in it stays.
+pub(super) fn put(reply: &Reply, response: &mut Response) {
+    let status = StatusCode::from_u16(reply.status());
+    *response.status_mut() = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    for (name, value) in reply.headers() {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            response.headers_mut().insert(HeaderName::from_static(name), value);
+        }
+    }
+    *response.body_mut() = Body::from(reply.body().clone());
 }
 
 impl IntoResponse for BankError {

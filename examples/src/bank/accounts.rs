@@ -63,6 +63,12 @@ pub struct Proof {
     pub operation: Option<String>,
 }
 
+impl Account {
+    fn overview(&self, user: &str) -> Overview {
+        Overview { user: user.to_owned(), balance: self.balance, frozen: self.is_frozen }
+    }
+}
+
 impl Proof {
     /// What to keep of `elevation`.
     #[must_use]
@@ -151,12 +157,13 @@ impl Accounts {
     /// All accounts, by user.
     #[must_use]
     pub fn overview(&self) -> Vec<Overview> {
-        let overview = |(user, account): (&String, &Account)| Overview {
-            user: user.clone(),
-            balance: account.balance,
-            frozen: account.is_frozen,
-        };
-        self.by_user.iter().map(overview).collect()
+        self.by_user.iter().map(|(user, account)| account.overview(user)).collect()
+    }
+
+    /// The account of `user`, if there is one.
+    #[must_use]
+    pub fn of_user(&self, user: &str) -> Option<Overview> {
+        self.by_user.get(user).map(|account| account.overview(user))
     }
 
     /// Lets nothing be sent from the account of `user` any more.

@@ -15,6 +15,7 @@ pub use self::amount::{Amount, Balance, MalformedAmount};
 pub use self::transfer::Transfer;
 
 use crate::body::Sent;
+use crate::page;
 use crate::reply::{BankError, Reply};
 use crate::session::{Sessions, User};
 
@@ -55,7 +56,14 @@ impl Bank {
     /// The page to click through everything.
     #[must_use]
     pub fn home(&self, user: Option<&User>) -> Reply {
-        crate::page::home(user.map(User::name), self.0.inbox.as_deref())
+        let account = user.and_then(|user| self.accounts().of_user(user.name()));
+        page::home(account.as_ref(), self.0.inbox.as_deref())
+    }
+
+    /// What a person who is `user` gets to see of `reply`.
+    #[must_use]
+    pub fn page(&self, reply: Reply, user: Option<&User>) -> Reply {
+        page::of(reply, user.map(User::name), self.0.inbox.as_deref())
     }
 
     /// Opens a session. There is no password: the first factor is not what this shows.
@@ -88,7 +96,7 @@ impl Bank {
             let revoked = self.gate().revoke_session(user.session_id()).await;
             revoked.map_err(store_unavailable)?;
         }
-        Ok(Reply::empty(204).with("set-cookie", Sessions::close()))
+        Ok(Reply::empty(204).with("set-cookie", Sessions::close()).see_other("/"))
     }
 
     /// Gives the session another id, and takes along what it was elevated to.
@@ -112,7 +120,7 @@ impl Bank {
     pub async fn change_password(&self, user: &User) -> Result<Reply, BankError> {
         let revoked = self.gate().revoke_user_before(user.name(), SystemClock.now()).await;
         revoked.map_err(store_unavailable)?;
-        Ok(Reply::empty(204))
+        Ok(Reply::empty(204).page("forgotten.html"))
     }
 
     /// What `user` has.
@@ -122,14 +130,14 @@ impl Bank {
     /// [`BankError`] if the account was closed meanwhile; so it is below.
     pub fn balance(&self, user: &User) -> Result<Reply, BankError> {
         let balance = self.accounts().balance(user.name())?;
-        Ok(Reply::json(200, &Holding { user: user.name(), balance }))
+        Ok(Reply::json(200, &Holding { user: user.name(), balance }).page("balance.html"))
     }
 
     /// The account statements of `user`.
     #[must_use]
     pub fn statements(&self, user: &User) -> Reply {
         let statement = |month| Statement { user: user.name(), month };
-        Reply::json(200, &Statements { statements: MONTHS.map(statement) })
+        Reply::json(200, &Statements { statements: MONTHS.map(statement) }).page("statements.html")
     }
 
     /// What has been done for `user`.
@@ -138,7 +146,7 @@ impl Bank {
     ///
     /// [`BankError`]
     pub fn transfers(&self, user: &User) -> Result<Reply, BankError> {
-        Ok(Reply::json(200, &self.accounts().transfers(user.name())?))
+        Ok(Reply::json(200, &self.accounts().transfers(user.name())?).page("transfers.html"))
     }
 
     /// Reads what `user` wants to transfer, and refuses what no proof could make possible: nobody is
@@ -166,13 +174,13 @@ impl Bank {
     ) -> Result<Reply, BankError> {
         let proof = elevation.map(Proof::of);
         let receipt = self.accounts().transfer(user.name(), transfer, proof)?;
-        Ok(Reply::json(201, &receipt))
+        Ok(Reply::json(201, &receipt).page("receipt.html"))
     }
 
     /// All accounts.
     #[must_use]
     pub fn users(&self) -> Reply {
-        Reply::json(200, &Users { users: self.accounts().overview() })
+        Reply::json(200, &Users { users: self.accounts().overview() }).page("users.html")
     }
 
     /// Freezes an account.
@@ -183,7 +191,7 @@ impl Bank {
     pub fn freeze(&self, sent: &Sent) -> Result<Reply, BankError> {
         let user = sent.user()?;
         self.accounts().freeze(&user)?;
-        Ok(Reply::json(200, &Changed { user: &user, state: "frozen" }))
+        Ok(Reply::json(200, &Changed { user: &user, state: "frozen" }).page("changed.html"))
     }
 
     /// Closes an account.
@@ -193,7 +201,7 @@ impl Bank {
     /// [`BankError`]
     pub fn close(&self, user: &str) -> Result<Reply, BankError> {
         self.accounts().close(user)?;
-        Ok(Reply::json(200, &Changed { user, state: "closed" }))
+        Ok(Reply::json(200, &Changed { user, state: "closed" }).page("changed.html"))
     }
 
     /// That this node serves.
