@@ -20,8 +20,8 @@ pub(super) async fn transfer(
     // The last thing before the deed: this uses the proof up.
     let elevated = match policy::transfer(&transfer) {
         Need::Nothing => None,
-        Need::Proof(requirement) => Some(ask.require(requirement).await?), // step-up
-        Need::Denied => return Err(ask.deny().into()),                     // step-up
+        Need::Proof(requirement) => Some(ask.carrying(sent.form()).require(requirement).await?), // step-up
+        Need::Denied => return Err(ask.deny().into()), // step-up
     };
     Ok(bank.transfer(&user, transfer, elevated.as_deref())?)
 }
