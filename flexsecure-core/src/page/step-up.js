@@ -38,7 +38,7 @@ export function createStepUp({ fetch = globalThis.fetch, render, origins = [] } 
       proofs.set(url, proof);
       // One that was given is remembered: a refusal that is late may still name its flow.
       const forget = () => !proof.isGiven && proofs.get(url) === proof && proofs.delete(url);
-      proof.signal.addEventListener('abort', forget);
+      on(proof.signal, 'abort', forget);
       proof.outcome.then(forget);
     }
     return proof;
@@ -232,7 +232,9 @@ async function renderBy(refusal, flow, signal, render) {
     cancel: () => call('DELETE'),
     async changed() {
       watching ??= watch(flow, signal, tell);
-      if (!isOver(flow.state) && !gone && !isNews(shown, flow.state)) {
+      // A renderer that asks on and on must not keep all else from happening.
+      if (isOver(flow.state)) await pause(0, signal);
+      else if (!gone && !isNews(shown, flow.state)) {
         let wake;
         const news = new Promise((resolve) => waiting.add((wake = resolve)));
         await unlessAborted(news, signal).finally(() => waiting.delete(wake));
@@ -319,9 +321,12 @@ const isNews = (before, now) =>
   phase(before.state) !== phase(now.state) ||
   ['method', 'match', 'attempts_left', 'over'].some((name) => before[name] !== now[name]);
 
+/** Below 500, and yet not the last word: an answer that broke off, and those to ask again. */
+const PASSING = [200, 408, 425, 429];
+
 /** The server has understood and will not answer otherwise: no such flow, or nobody logged in. */
 const isFinal = (error) =>
-  error instanceof StepUpError && !(error.status >= 500) && ![200, 408, 425, 429].includes(error.status);
+  error instanceof StepUpError && error.status < 500 && !PASSING.includes(error.status);
 
 /**
  * Asks how `flow` is until it is over, and tells each answer, or null if there is no such flow.
@@ -405,17 +410,16 @@ function watch(flow, signal, tell) {
 
   const begin = () => {
     asleep = new AbortController();
-    awake = AbortSignal.any([stop, asleep.signal]);
+    const until = (awake = AbortSignal.any([stop, asleep.signal]));
     if (page) {
-      const opened = (channel = new BroadcastChannel('flexsecure'));
-      on(awake, 'abort', () => opened.close());
-      on(opened, 'message', ({ data }) => {
+      const own = (channel = new BroadcastChannel('flexsecure'));
+      on(until, 'abort', () => own.close());
+      own.onmessage = ({ data }) => {
         if (data?.url === flow.url && data.state?.state) told((flow.state = data.state));
-      });
+      };
     }
     isBehind = true;
-    if (locks) glance();
-    lead(awake);
+    glance().finally(() => lead(until));
   };
 
   if (!stop.aborted) begin();
@@ -699,8 +703,9 @@ function digits(text) {
 
 /** The digits of each script follow each other, beginning with zero. */
 function decimal(digit) {
+  const before = (places) => String.fromCodePoint(digit.codePointAt(0) - places);
   let value = 0;
-  while (value < 9 && /\p{Nd}/u.test(String.fromCodePoint(digit.codePointAt(0) - value - 1))) value += 1;
+  while (value < 9 && /\p{Nd}/u.test(before(value + 1))) value += 1;
   return value;
 }
 
@@ -769,13 +774,13 @@ const stage = {
     if (!this.host?.isConnected) {
       this.status = statusRegion();
       this.exit = make('button', { type: 'button', className: 'close' }, '\u00d7');
-      this.exit.addEventListener('click', () => this.dialog.close());
+      on(this.exit, 'click', () => this.dialog.close());
       this.dialog = make('dialog', {}, this.status, this.exit);
       this.host = make('flexsecure-dialog');
       this.root = this.host.attachShadow({ mode: 'open' });
       this.root.append(this.dialog);
       // What happens in here is none of the app's shortcuts, focus traps or clicks outside.
-      for (const type of PRIVATE) this.host.addEventListener(type, (event) => event.stopPropagation());
+      for (const type of PRIVATE) on(this.host, type, (event) => event.stopPropagation());
       page.body.append(this.host);
     }
     const href = url.replace(/\/flows\/\w+$/, '/step-up.css');
@@ -783,7 +788,7 @@ const stage = {
     this.link?.remove();
     this.link = make('link', { rel: 'stylesheet', href });
     const loaded = new AbortController();
-    for (const type of ['load', 'error']) this.link.addEventListener(type, () => loaded.abort());
+    for (const type of ['load', 'error']) on(this.link, type, () => loaded.abort());
     this.root.prepend(this.link);
     await pause(3000, loaded.signal);
   },
@@ -838,8 +843,10 @@ const stage = {
   },
 };
 
-const PRIVATE =
-  'keydown keyup keypress pointerdown pointerup mousedown mouseup touchstart touchend click focusin focusout'.split(' ');
+const PRIVATE = [
+  ...['keydown', 'keypress', 'keyup', 'click', 'focusin', 'focusout'],
+  ...['pointerdown', 'pointerup', 'mousedown', 'mouseup', 'touchstart', 'touchend'],
+];
 
 /** For those who listen alone. Its style is set in a way that no policy is against. */
 function statusRegion() {
@@ -888,10 +895,10 @@ function reader() {
 }
 
 const HARMLESS =
-  'h1,h2,h3,p,div,span,section,header,footer,bdi,bdo,b,i,em,strong,small,code,pre,br,hr,ul,ol,li,dl,' +
-  'dt,dd,img,time,form,fieldset,legend,label,input,button,output,a,details,summary';
+  'h1,h2,h3,p,div,span,section,header,footer,bdi,bdo,b,i,em,strong,small,code,pre,br,hr,ul,ol,li,' +
+  'dl,dt,dd,img,time,form,fieldset,legend,label,input,button,output,a,details,summary';
 
-/** Leaves nothing that runs. The methods are not the elements' own: a field may be called like one. */
+/** Leaves nothing that runs, whatever fields a form has: they can hide its own methods. */
 function clean(main, base) {
   const { removeAttribute, setAttribute, getAttributeNames } = Element.prototype;
   for (const element of main.querySelectorAll(`:not(${HARMLESS})`)) element.remove();
@@ -918,7 +925,8 @@ function every(milliseconds, act, signal) {
   on(signal, 'abort', () => clearInterval(timer));
 }
 
-const on = (target, type, listener, signal) => target?.addEventListener?.(type, listener, { signal });
+const on = (target, type, listener, signal) =>
+  target?.addEventListener?.(type, listener, signal && { signal });
 
 /** Resolves after so many milliseconds, and earlier if `signal` says so or it may go better now. */
 function pause(milliseconds, signal) {
