@@ -43,6 +43,7 @@ fn test() -> Result<(), Failed> {
     tools::debian("redis-server", "redis-server")?;
     tools::debian("faketime", "faketime")?;
     browser()?;
+    script()?;
     if tools::has_nextest() {
         step(
             "tests",
@@ -65,6 +66,15 @@ fn browser() -> Result<(), Failed> {
     tools::debian("chromium", "chromium")?;
     tools::debian("chromedriver", "chromium-driver")?;
     tools::node_packages("flexsecure-js")
+}
+
+/// The script of the step-up page, in node: its types, its recipes, and what it promises of `fetch`.
+fn script() -> Result<(), Failed> {
+    if tools::has_node(20) {
+        return step("script", "npm", &["test", "--silent", "--prefix", "flexsecure-js"]);
+    }
+    say("node is older than version 20: the tests of flexsecure-js in node are skipped");
+    Ok(())
 }
 
 /// A build of its own, in which a scheduler decides at every lock who goes on.

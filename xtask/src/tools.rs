@@ -9,6 +9,14 @@ pub(crate) fn has_nextest() -> bool {
     runs("cargo", &["nextest", "--version"])
 }
 
+/// Whether node is there, in `version` or a later one.
+pub(crate) fn has_node(version: u32) -> bool {
+    let printed = output("node", &["--version"], &[]);
+    let major = printed.as_deref().and_then(|printed| printed.trim().strip_prefix('v'));
+    let major = major.and_then(|rest| rest.split('.').next()?.parse().ok());
+    major.is_some_and(|major: u32| major >= version)
+}
+
 /// Installs a Debian package for its program, if root may; tells what to install if not.
 pub(crate) fn debian(program: &str, package: &str) -> Result<(), Failed> {
     if runs(program, &["--version"]) {
