@@ -255,6 +255,12 @@ impl Answer {
         String::from_utf8(self.body.clone()).expect("text")
     }
 
+    /// The body as HTML, with slashes as a browser reads them: a template escapes those, too.
+    #[must_use]
+    pub fn html(&self) -> String {
+        self.text().replace("&#x2f;", "/")
+    }
+
     /// The body as JSON.
     #[must_use]
     pub fn json(&self) -> Value {

@@ -84,8 +84,15 @@ fn text_in(base64: &str) -> String {
 /// What is random or a time, by where it stands.
 fn mask_numbers(body: &str) -> String {
     let mut masked = body.to_owned();
-    for before in ["\"match\":\"", "\"expires_in\":", "\"authenticated_at\":\"", "class=\"match\">"]
-    {
+    for before in [
+        "\"match\":\"",
+        "\"expires_in\":",
+        "\"authenticated_at\":\"",
+        "aria-describedby=\"match-hint\">",
+        "data-expires-in=\"",
+        "data-resend-in=\"",
+        "<time id=\"left\">",
+    ] {
         masked = mask_behind(&masked, before);
     }
     masked

@@ -43,7 +43,7 @@ pub async fn an_oversized_body_is_refused(bank: &Subject) {
     let mut alice = bank.login("alice").await;
     let flow = alice.get("/statements").await.refused("missing");
     let pin = bank.newest_pin().await;
-    let body = json!({"pin": pin, "padding": "x".repeat(16 * 1024)}).to_string();
+    let body = json!({"pin": pin, "padding": "x".repeat(96 * 1024)}).to_string();
     for path in ["/pin", "/start"] {
         let request = Request::post(&flow.path(path)).body("application/json", body.clone());
         alice.send(request).await.assert_problem(413, "body-too-large");
@@ -80,9 +80,10 @@ pub async fn a_wrong_method_names_the_right_ones(bank: &Subject) {
     let mut alice = bank.login("alice").await;
     let flow = alice.get("/statements").await.refused("missing");
     for (rest, methods, allowed) in [
-        ("", ["POST", "PUT", "PATCH", "OPTIONS"], vec!["DELETE", "GET", "HEAD"]),
+        ("", ["PURGE", "PUT", "PATCH", "OPTIONS"], vec!["DELETE", "GET", "HEAD", "POST"]),
         ("/start", ["GET", "DELETE", "PUT", "OPTIONS"], vec!["POST"]),
         ("/pin", ["GET", "DELETE", "PUT", "OPTIONS"], vec!["POST"]),
+        ("/cancel", ["GET", "DELETE", "PUT", "OPTIONS"], vec!["POST"]),
     ] {
         for method in methods {
             let answer = alice.send(Request::new(method, &flow.path(rest))).await;
@@ -142,10 +143,12 @@ pub async fn head_is_answered_like_get(bank: &Subject) {
     }
 }
 
-/// The style of the page comes from the same place, which is all that its policy allows.
+/// Style and script of the page come from the same place, which is all that its policy allows.
 pub async fn the_style_of_the_page_is_served(bank: &Subject) {
-    let style = bank.stranger().get("/step-up/step-up.css").await.with(200);
-    assert!(style.header("content-type").is_some_and(|kind| kind.starts_with("text/css")));
+    for (name, kind) in [("step-up.css", "text/css"), ("step-up.js", "text/javascript")] {
+        let file = bank.stranger().get(&format!("/step-up/{name}")).await.with(200);
+        assert!(file.header("content-type").is_some_and(|sent| sent.starts_with(kind)));
+    }
 }
 
 /// Whoever watches over the bank is not asked who they are.

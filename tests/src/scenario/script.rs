@@ -51,6 +51,8 @@ impl Story {
             "/probe?path=/statements",
             "/step-up/flows/0",
             "/step-up/step-up.css",
+            "/step-up/step-up.js",
+            "/step-up/logo",
             "/step-up/zzz",
             "/step-up",
             "/step-up/",
