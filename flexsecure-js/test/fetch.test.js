@@ -49,6 +49,8 @@ test('a response that asks for nothing is handed on as it came', async () => {
     () => new Response('not json', { status: 401, headers: { 'content-type': 'application/problem+json' } }),
     () => new Response('null', { status: 401, headers: { 'content-type': 'application/problem+json' } }),
     () => problem(401, 'identification-required'),
+    () => problem(401, 'identification-required', { flow }),
+    () => Response.json({ type: 'urn:flexsecure:problem:step-up-required', flow }, { status: 401 }),
     () => problem(401, 'step-up-required', { reason: 'missing' }),
     () => problem(403, 'step-up-required', { flow }),
     () => refusal(flow, { reason: 'loop' }),
@@ -227,22 +229,43 @@ test('an abort before, and while the refusal is read', async () => {
 
 test('an aborted flow is shown again to a request that comes later', async () => {
   const server = new Server();
-  guarded(server);
+  const flow = guarded(server);
+  const body = await refusal(flow).json();
   let isFirst = true;
   const { steps, render } = renderer((step) => {
     if (!isFirst) return step.submitPin('12345678');
     isFirst = false;
     return new Promise(() => {});
   });
-  const { fetch } = createStepUp({ fetch: server.fetch, render });
+  const { fetch, prove } = createStepUp({ fetch: server.fetch, render });
   const controller = new AbortController();
   const given = fetch('/x', { signal: controller.signal });
   await until(() => steps.length === 1);
   controller.abort();
-  const again = fetch('/x');
-  await assert.rejects(given);
-  assert.equal((await again).status, 201);
+  // In the very moment in which it is given up.
+  const again = given.catch(() => prove(body, { url: 'https://bank.example/x' }));
+  assert.equal(await again, true);
   assert.equal(steps.length, 2);
+});
+
+test('a proof goes on for whoever joins before the last one has left', async () => {
+  const server = new Server();
+  const body = await refusal(guarded(server)).json();
+  const end = deferred();
+  const { steps, render } = renderer(async (step) => {
+    await end.promise;
+    await step.submitPin('12345678');
+  });
+  const { prove } = createStepUp({ fetch: server.fetch, render });
+  const [url, controller] = ['https://bank.example/x', new AbortController()];
+  const given = prove(body, { url, signal: controller.signal });
+  await until(() => steps.length === 1);
+  controller.abort();
+  const joined = prove(body, { url });
+  await assert.rejects(given);
+  end.resolve();
+  assert.equal(await joined, true);
+  assert.equal(steps.length, 1);
 });
 
 test('a stream is refused before anything is sent, with the way out', async () => {
