@@ -68,8 +68,11 @@ fn browser() -> Result<(), Failed> {
     tools::node_packages("flexsecure-js")
 }
 
-/// The script of the step-up page, in node: its types, its recipes, and what it promises of `fetch`.
+/// The script of the step-up page, in node: its types, and what it promises of `fetch`. Its recipes
+/// are tested in a browser, with all the rest.
 fn script() -> Result<(), Failed> {
+    let build = ["run", "--silent", "build:recipes", "--prefix", "flexsecure-js"];
+    step("recipes", "npm", &build)?;
     if tools::has_node(20) {
         return step("script", "npm", &["test", "--silent", "--prefix", "flexsecure-js"]);
     }

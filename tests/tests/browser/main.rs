@@ -7,3 +7,4 @@
 mod bank;
 mod harness;
 mod login;
+mod recipes;
