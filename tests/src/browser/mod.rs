@@ -6,7 +6,9 @@
 mod accessibility;
 mod driver;
 mod settings;
+mod tabs;
 mod visit;
+mod wire;
 
 use std::panic::Location;
 use std::path::{Path, PathBuf};
@@ -24,7 +26,9 @@ use url::{ParseError, Url};
 
 use self::driver::Driver;
 pub use self::settings::{Scripts, Settings};
+pub use self::tabs::Tab;
 pub use self::visit::{Visit, start};
+pub use self::wire::Wire;
 
 /// A browser that runs until this value ends.
 #[derive(Debug)]

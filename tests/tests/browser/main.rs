@@ -5,5 +5,8 @@
 #![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "it is how a test fails")]
 
 mod bank;
+mod foreign;
 mod harness;
 mod login;
+mod returning;
+mod tabs;
