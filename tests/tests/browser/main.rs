@@ -5,8 +5,10 @@
 #![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "it is how a test fails")]
 
 mod bank;
+mod dialog;
 mod foreign;
 mod harness;
 mod login;
 mod returning;
+mod scanner;
 mod tabs;
