@@ -85,6 +85,12 @@ pub struct Link {
 }
 
 impl Link {
+    /// Where it leads, for somebody with a browser.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://{}{}", self.address, self.path)
+    }
+
     /// The part that nobody but the receiver may learn.
     #[must_use]
     pub fn token(&self) -> &str {

@@ -37,7 +37,7 @@ pub mod inbox;
 mod keep_alive;
 pub mod legacy;
 pub mod masking;
-mod relay;
+pub mod relay;
 pub mod rpc;
 mod run;
 pub mod scenario;

@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 
 /// A relay that runs until this value ends.
 #[derive(Debug)]
-pub(crate) struct Relay {
+pub struct Relay {
     address: SocketAddr,
     checks: Arc<AtomicUsize>,
     long_checks: watch::Sender<usize>,
@@ -21,7 +21,7 @@ pub(crate) struct Relay {
 
 impl Relay {
     /// To the authority at `target`.
-    pub(crate) async fn to(target: SocketAddr) -> Self {
+    pub async fn to(target: SocketAddr) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("bound");
         let (checks, long_checks) = (Arc::new(AtomicUsize::new(0)), watch::Sender::new(0));
@@ -57,17 +57,19 @@ impl Relay {
     }
 
     /// Where it listens.
-    pub(crate) const fn address(&self) -> SocketAddr {
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
         self.address
     }
 
     /// How many checks have gone to the authority.
-    pub(crate) fn checks(&self) -> usize {
+    #[must_use]
+    pub fn checks(&self) -> usize {
         self.checks.load(Ordering::SeqCst)
     }
 
     /// Waits until the authority has been asked to answer when there is news: somebody waits now.
-    pub(crate) async fn asked_for_news(&self) {
+    pub async fn asked_for_news(&self) {
         let mut asked = self.long_checks.subscribe();
         let waited = tokio::time::timeout(Duration::from_secs(60), asked.wait_for(|it| *it > 0));
         let waited = waited.await.map(|asked| asked.map(|_| ()));

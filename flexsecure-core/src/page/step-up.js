@@ -754,7 +754,7 @@ async function showDialog(refusal, flow, signal) {
 function outline({ title = '', detail, operation }, { url }) {
   const link = make('a', { href: url, target: '_blank', rel: 'noopener' }, detail ?? url);
   return make(
-    'main',
+    'section',
     { id: 'step-up' },
     make('h1', { tabIndex: -1 }, title),
     ...(operation ? [make('p', { className: 'operation' }, make('bdi', {}, operation))] : []),
@@ -887,8 +887,10 @@ function reader() {
       );
       return undefined;
     }
-    const main = content.querySelector('main#step-up');
+    let main = content.querySelector('main#step-up');
     if (main) clean(main, base);
+    // A document has one main part; in a dialog, this is none.
+    if (main && !page.querySelector('main#step-up')) main = renamed(main, 'section');
     const { lang, dir } = content.documentElement;
     return { main, title: content.title, lang, dir };
   };
@@ -913,6 +915,13 @@ function clean(main, base) {
       }
     }
   }
+}
+
+function renamed(element, name) {
+  const other = page.createElement(name);
+  for (const { name, value } of element.attributes) other.setAttribute(name, value);
+  other.append(...element.childNodes);
+  return other;
 }
 
 const attribute = (element, name) => Element.prototype.getAttribute.call(element, name);

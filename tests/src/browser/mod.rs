@@ -6,12 +6,15 @@
 mod accessibility;
 mod driver;
 mod settings;
+mod tabs;
 mod visit;
+mod wire;
 
 use std::panic::Location;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use fantoccini::actions::{InputSource, KeyAction, KeyActions};
 use fantoccini::elements::Element;
 use fantoccini::error::{CmdError, ErrorStatus};
 use fantoccini::wd::WebDriverCompatibleCommand;
@@ -24,7 +27,9 @@ use url::{ParseError, Url};
 
 use self::driver::Driver;
 pub use self::settings::{Scripts, Settings};
+pub use self::tabs::Tab;
 pub use self::visit::{Visit, start};
+pub use self::wire::Wire;
 
 /// A browser that runs until this value ends.
 #[derive(Debug)]
@@ -152,10 +157,13 @@ impl Browser {
         self.retried(css, async |element| element.send_keys(keys).await).await;
     }
 
-    /// Presses keys in whatever has the focus.
+    /// Presses keys in whatever has the focus, though it be in a shadow tree.
     pub async fn press_here(&self, keys: &str) {
-        let focused = self.client.active_element().await.expect("a focus");
-        focused.send_keys(keys).await.expect("a focus that takes keys");
+        let mut presses = KeyActions::new("keyboard".to_owned());
+        for value in keys.chars() {
+            presses = presses.then(KeyAction::Down { value }).then(KeyAction::Up { value });
+        }
+        self.client.perform_actions(presses).await.expect("a focus that takes keys");
     }
 
     /// Clicks an element that leads to another page, and waits until the page has gone.

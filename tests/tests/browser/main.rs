@@ -5,6 +5,11 @@
 #![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "it is how a test fails")]
 
 mod bank;
+mod dialog;
+mod foreign;
 mod harness;
 mod login;
 mod recipes;
+mod returning;
+mod scanner;
+mod tabs;
