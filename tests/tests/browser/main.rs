@@ -7,3 +7,5 @@
 mod bank;
 mod harness;
 mod login;
+mod states;
+mod walk;
