@@ -7,5 +7,9 @@
 mod bank;
 mod harness;
 mod login;
+mod pictures;
 mod states;
+mod theme;
+mod typing;
+mod waiting;
 mod walk;

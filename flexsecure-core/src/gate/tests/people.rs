@@ -313,7 +313,7 @@ async fn people_are_answered_in_their_language() {
     assert_eq!(page.header("content-language"), Some("de"));
     assert!(page.header("vary").unwrap().ends_with(", Accept-Language"));
     assert!(
-        page.has("<html lang=\"de\" dir=\"ltr\">") && page.has("PIN, die Ihnen geschickt wurde")
+        page.has("<html lang=\"de\" dir=\"ltr\">") && page.has("PIN aus Ihrer Nachricht")
     );
 }
 
