@@ -21,6 +21,8 @@ pub struct Settings {
     pub redis: Option<String>,
     /// `STEP_UP_DEFAULT_METHOD`: what to expect of an authority that tells nobody's method.
     pub default_method: Method,
+    /// `STEP_UP_PAGES`: a folder with what is to be different about the step-up page.
+    pub pages: Option<String>,
 }
 
 /// Who authenticates the bank's users.
@@ -110,6 +112,7 @@ impl Settings {
             secret: text("BANK_SECRET")?,
             redis: text("REDIS_URL")?,
             default_method,
+            pages: text("STEP_UP_PAGES")?,
         })
     }
 }
@@ -141,7 +144,7 @@ mod tests {
         assert_eq!(settings.address.to_string(), "127.0.0.1:3000");
         let authority = AuthoritySetting::Embedded("127.0.0.1:4000".parse().unwrap());
         assert_eq!((settings.authority, settings.secret), (authority, None));
-        assert_eq!(settings.default_method, Method::Passwordless);
+        assert_eq!((settings.default_method, settings.pages), (Method::Passwordless, None));
     }
 
     #[test]

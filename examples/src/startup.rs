@@ -49,6 +49,9 @@ impl Node {
         if let Some(url) = &settings.redis {
             gate = gate.store(RedisStore::connect(url)?);
         }
+        if let Some(folder) = &settings.pages {
+            gate = gate.pages(folder);
+        }
         let gate = gate.build()?;
         let sessions = Sessions::new(settings.secret.as_deref());
         let bank = Bank::new(gate, sessions, embedded.as_ref().map(Embedded::inbox));

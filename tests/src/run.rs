@@ -94,3 +94,15 @@ macro_rules! in_front_of_both_banks {
         super::super::$scenario(&launch, $crate::browser::Scripts::$scripts).await;
     };
 }
+
+/// The same on one bank alone, for what is core's and the same behind every adapter.
+#[macro_export]
+macro_rules! in_front_of_one_bank {
+    ($($scripts:ident: $($scenario:ident)*;)*) => {
+        mod axum {
+            $($crate::in_front_of_both_banks!(
+                @bank $scripts "CARGO_BIN_EXE_subject-axum" $($scenario)*
+            );)*
+        }
+    };
+}

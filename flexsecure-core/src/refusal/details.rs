@@ -169,7 +169,9 @@ impl Contents {
     /// The flow's own page, if that leads back to where this was asked for; else one in the place of
     /// what was asked for.
     fn html(&self, language: Language, site: &Site) -> Answer {
-        if let (Some(flow), Some(path)) = (&self.flow, self.way.back())
+        // A page that a form of ours has asked for says what is wrong with that, and no more.
+        let is_new = self.problem.reason().is_some();
+        if let (true, Some(flow), Some(path)) = (is_new, &self.flow, self.way.back())
             && flow.return_to.as_deref() == Some(path)
         {
             return Answer::see_other(flow.url.clone());
@@ -178,7 +180,7 @@ impl Contents {
             problem: Some((self.problem, self.retry_after)),
             flow: self.flow.as_ref().or(self.shown.as_ref()),
             way: &self.way,
-            is_repeatable: self.way.back().is_some(),
+            is_repeatable: is_new && self.way.back().is_some(),
         };
         self.with_challenge(site.page(self.problem.status(), language, &shown))
     }

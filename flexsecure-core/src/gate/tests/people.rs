@@ -100,6 +100,12 @@ async fn a_page_is_led_to_its_flow_and_comes_back() {
     let wrong = endpoint(&world, &format!("POST {flow}/pin"), "pin=11111111", &[]).await;
     assert_eq!(wrong.0.status(), 403);
     assert!(wrong.has("data-back=\"/statements?month=11\""), "{}", wrong.html());
+    // As the form of that page sends it: what is wrong is told here too.
+    let pin = "pin=11111111&back=/statements?month%3D11";
+    let wrong = endpoint(&world, &format!("POST {flow}/pin"), pin, &[]).await;
+    assert_eq!((wrong.0.status(), wrong.has("id=\"problem\"")), (403, true));
+    // It would be loaded again from where there is nothing to load.
+    assert!(!wrong.has("http-equiv"));
     let done = endpoint(&world, &format!("POST {flow}/pin"), &format!("pin={PIN}"), &[]).await;
     assert_eq!(done.leads_to(), Some(&*flow));
     let again = endpoint(&world, &format!("GET {flow}"), "", &[]).await;
@@ -307,7 +313,7 @@ async fn people_are_answered_in_their_language() {
     assert_eq!(page.header("content-language"), Some("de"));
     assert!(page.header("vary").unwrap().ends_with(", Accept-Language"));
     assert!(
-        page.has("<html lang=\"de\" dir=\"ltr\">") && page.has("PIN, die Ihnen geschickt wurde")
+        page.has("<html lang=\"de\" dir=\"ltr\">") && page.has("PIN aus Ihrer Nachricht")
     );
 }
 
