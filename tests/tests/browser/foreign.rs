@@ -165,7 +165,10 @@ async fn attack(visit: &Visit, evil: &str, flow: &str, arms: &Arms, are_cookies_
     for tab in browser.tabs().await {
         let action = tab.url.strip_prefix(flow);
         if action.is_some_and(|action| !action.is_empty()) {
-            assert_eq!(tab.title, "This does not work now", "{tab:?}");
+            browser.look_at(&tab).await;
+            let words = browser.text("#problem").await;
+            assert!(words.starts_with("Another site wanted this"), "{tab:?}: {words}");
+            assert!(!browser.has("#step-up[data-url]").await, "{tab:?}");
         } else if tab.url == visit.at("/transfers") {
             browser.look_at(&tab).await;
             let is_asked = browser.has("#start").await;
