@@ -851,7 +851,7 @@ const PRIVATE = [
 /** For those who listen alone. Its style is set in a way that no policy is against. */
 function statusRegion() {
   const region = make('div', { id: 'step-up-status', role: 'status' });
-  const small = { position: 'absolute', width: '1px', height: '1px', overflow: 'hidden' };
+  const small = { position: 'absolute', top: 0, width: '1px', height: '1px', overflow: 'hidden' };
   Object.assign(region.style, small, { clipPath: 'inset(50%)', whiteSpace: 'nowrap' });
   return region;
 }

@@ -157,7 +157,7 @@ async fn attack(visit: &Visit, evil: &str, flow: &str, arms: &Arms, are_cookies_
     }
     let loaded = async || {
         let tabs = browser.tabs().await;
-        tabs.len() == before + arms.posts.len() + arms.pages.len()
+        tabs.len() == before + arms.posts.len() + arms.pages.len().min(1)
             && tabs.iter().all(|tab| !is_blank(&tab.url, &tab.title))
     };
     browser.until("all windows", loaded).await;
@@ -165,7 +165,10 @@ async fn attack(visit: &Visit, evil: &str, flow: &str, arms: &Arms, are_cookies_
     for tab in browser.tabs().await {
         let action = tab.url.strip_prefix(flow);
         if action.is_some_and(|action| !action.is_empty()) {
-            assert_eq!(tab.title, "This does not work now", "{tab:?}");
+            browser.look_at(&tab).await;
+            let words = browser.text("#problem").await;
+            assert!(words.starts_with("Another site wanted this"), "{tab:?}: {words}");
+            assert!(!browser.has("#step-up[data-url]").await, "{tab:?}");
         } else if tab.url == visit.at("/transfers") {
             browser.look_at(&tab).await;
             let is_asked = browser.has("#start").await;
@@ -297,7 +300,7 @@ const ATTACK: &str = "
             } catch {}
         }
         for (const [url, fields] of posts) submit(url, fields, '_blank');
-        const opened = pages.map((url) => open(url, '_blank'));
+        const opened = pages.slice(0, 1).map((url) => open(url, '_blank'));
         await Promise.all(pages.map((url) => tried(url, {method: 'GET', mode: 'no-cors'})));
         for (const page of opened) {
             try {

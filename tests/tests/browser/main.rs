@@ -2,7 +2,14 @@
 //!
 //! Needs the packages `chromium` and `chromium-driver`, and `npm ci` in `flexsecure-js` for axe-core.
 
-#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "it is how a test fails")]
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "it is how a test fails"
+)]
+#![expect(clippy::print_stdout, reason = "with --nocapture a test says what it has measured")]
 
 mod bank;
 mod dialog;
