@@ -382,11 +382,13 @@ impl FlowObject {
         };
         let unnumbered = Self { match_number: None, ..link.clone() };
         let authenticated = Self { state: "authenticated", ..idle.clone() };
+        let confirmed = Self { operation: pin.operation.clone(), ..authenticated.clone() };
         let over =
             |over: Over| Self { state: "expired", over: Some(over.as_str()), ..idle.clone() };
         let ended = [Over::Timeout, Over::Attempts, Over::Refused, Over::Declined, Over::Cancelled]
             .map(over);
-        let live = [idle.clone(), starting, pin, either, link, unnumbered, authenticated];
+        let live =
+            [idle.clone(), starting, pin, either, link, unnumbered, authenticated, confirmed];
         live.into_iter().chain(ended).collect()
     }
 

@@ -22,7 +22,8 @@ async fn each_page_says_what_it_is_about_and_what_to_do(launch: &Launch, scripts
     let mut left: BTreeSet<_> = PAGES.iter().map(|page| page.name).collect();
     let look = async |browser: &Browser, name: &str| {
         let page = PAGES.iter().find(|page| page.name == name);
-        let page = page.unwrap_or_else(|| panic!("a page that is new: {name}"));
+        assert!(page.is_some(), "a page that is new: {name}");
+        let page = page.unwrap();
         left.remove(name);
         let main = browser.text("main#step-up").await;
         assert_eq!(browser.text("h1").await, page.title, "{name}: {main}");

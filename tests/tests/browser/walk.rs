@@ -110,7 +110,7 @@ async fn past_dead_ends(visit: &Visit, look: &mut impl AsyncFnMut(&Browser, &str
     visit.open("/statements").await;
     browser.find("#problem").await;
     look(browser, "too many messages").await;
-    browser.client().delete_all_cookies().await.expect("a browser");
+    browser.client().delete_all_cookies().await.unwrap();
     visit.open("/statements").await;
     browser.find("main").await;
     look(browser, "stranger").await;
@@ -164,7 +164,7 @@ async fn past_old_authority(
 pub(crate) async fn transfer(visit: &Visit, to: &str, amount: &str) {
     visit.open("/").await;
     for (field, text) in [("#to", to), ("#amount", amount)] {
-        visit.browser.find(field).await.clear().await.expect("a field");
+        visit.browser.find(field).await.clear().await.unwrap();
         visit.browser.press(field, text).await;
     }
     visit.browser.follow("#transfer button:not([data-send])").await;
@@ -172,7 +172,7 @@ pub(crate) async fn transfer(visit: &Visit, to: &str, amount: &str) {
 
 /// Types `pin` in the place of what is there, and sends it.
 pub(crate) async fn submit_pin(browser: &Browser, pin: &str) {
-    browser.find("#pin").await.clear().await.expect("a field");
+    browser.find("#pin").await.clear().await.unwrap();
     browser.press("#pin", pin).await;
     browser.click("#pin-form button").await;
 }

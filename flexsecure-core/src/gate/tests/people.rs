@@ -312,9 +312,7 @@ async fn people_are_answered_in_their_language() {
     let page = Page(refusal.into_answer());
     assert_eq!(page.header("content-language"), Some("de"));
     assert!(page.header("vary").unwrap().ends_with(", Accept-Language"));
-    assert!(
-        page.has("<html lang=\"de\" dir=\"ltr\">") && page.has("PIN aus Ihrer Nachricht")
-    );
+    assert!(page.has("<html lang=\"de\" dir=\"ltr\">") && page.has("PIN aus Ihrer Nachricht"));
 }
 
 #[tokio::test]
