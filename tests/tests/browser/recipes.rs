@@ -3,13 +3,13 @@
 
 use std::path::Path;
 
-use axum::Router;
-use axum::body::Body;
-use axum::extract::{Path as Segments, Request, State};
-use axum::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE};
-use axum::http::uri::{Authority, Scheme, Uri};
-use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use ::axum::Router;
+use ::axum::body::Body;
+use ::axum::extract::{Path as Segments, Request, State};
+use ::axum::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE};
+use ::axum::http::uri::{Authority, Scheme, Uri};
+use ::axum::response::{IntoResponse, Response};
+use ::axum::routing::get;
 use flexsecure_conformance::browser::{Browser, Scripts, Settings, Visit, start};
 use flexsecure_conformance::in_front_of_both_banks;
 use flexsecure_conformance::scenario::done;
@@ -115,7 +115,7 @@ async fn serve_beside(bank: String) -> std::net::SocketAddr {
         .with_state((bank.parse::<Authority>().unwrap(), client));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    tokio::spawn(async { axum::serve(listener, app).await });
+    tokio::spawn(async { ::axum::serve(listener, app).await });
     address
 }
 
