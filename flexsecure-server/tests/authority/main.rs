@@ -24,4 +24,5 @@ mod overrides;
 mod pages;
 mod pin;
 mod races;
+mod robot;
 mod start;
