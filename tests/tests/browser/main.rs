@@ -4,5 +4,6 @@
 
 #![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "it is how a test fails")]
 
+mod approval;
 mod harness;
 mod login;
