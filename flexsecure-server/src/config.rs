@@ -13,6 +13,7 @@ pub struct Config {
     pub(crate) inbox: bool,
     pub(crate) delivery: Option<Arc<dyn Delivery>>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) pages: Option<PathBuf>,
 }
 
 #[derive(Clone, Debug)]
@@ -33,6 +34,7 @@ impl Config {
             inbox: false,
             delivery: None,
             clock: Arc::new(SystemClock),
+            pages: None,
         }
     }
 
@@ -54,6 +56,14 @@ impl Config {
     #[must_use]
     pub fn delivery(mut self, delivery: impl Delivery) -> Self {
         self.delivery = Some(Arc::new(delivery));
+        self
+    }
+
+    /// A folder with texts, colours, a logo or templates of yours, for pages and messages: see [what can be
+    /// replaced](crate#pages-of-your-own). What is in it when the server is opened counts.
+    #[must_use]
+    pub fn pages(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.pages = Some(folder.into());
         self
     }
 

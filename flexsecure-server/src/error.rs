@@ -1,6 +1,8 @@
 use std::path::PathBuf;
 
-use crate::{ServerKeysError, pages::RenderError};
+use flexsecure_core::page::PagesError;
+
+use crate::ServerKeysError;
 
 /// The database failed: its disk is full, another process holds it too long, or it is damaged.
 #[derive(Debug, thiserror::Error)]
@@ -28,9 +30,9 @@ pub enum OpenError {
     /// The file with the server's keys can't be used.
     #[error(transparent)]
     Keys(#[from] ServerKeysError),
-    /// The templates in the binary are broken.
+    /// What is in the folder of [`Config::pages`](crate::Config::pages) can't be used.
     #[error(transparent)]
-    Pages(#[from] RenderError),
+    Pages(#[from] PagesError),
 }
 
 /// Why a server stopped serving by itself.

@@ -20,8 +20,10 @@ pub use self::{
     delivery::{Channel, Delivery, DeliveryError, Inbox, Message, Smtp, SmtpConfigError},
     directory::{ApiKey, Assignment, Directory, DirectoryError, NewUser, Policies, System, User},
     error::{OpenError, ServeError, StoreError},
-    pages::RenderError,
     secret::{ApiKeySecret, RandomnessError, ServerKeysError},
     server::Server,
 };
-pub use flexsecure_core::{Method, UnknownMethod};
+pub use flexsecure_core::{
+    Method, UnknownMethod,
+    page::{PagesError, TemplateError},
+};

@@ -6,6 +6,7 @@ use std::{
 };
 
 use axum::serve::ListenerExt as _;
+use flexsecure_core::page::Pages;
 use tempfile::TempDir;
 use tokio::{
     net::TcpListener,
@@ -17,7 +18,7 @@ use crate::{
     challenge::{Challenges, Waiters},
     config::Database,
     delivery::Dispatcher,
-    pages::Pages,
+    pages,
     secret::ServerKeys,
     stopping::Stopping,
     store::Store,
@@ -33,7 +34,7 @@ pub struct Server {
 pub(crate) struct Inner {
     pub(crate) challenges: Challenges,
     pub(crate) directory: Directory,
-    pub(crate) pages: Arc<Pages>,
+    pub(crate) pages: Pages,
     pub(crate) inbox: Inbox,
     pub(crate) has_inbox: bool,
     /// Throwaway data lives as long as this.
@@ -44,11 +45,12 @@ impl Server {
     /// Opens the database, brings it up to date, and reads the server's keys.
     ///
     /// # Errors
-    /// No delivery is configured, or a file can't be used.
+    /// No delivery is configured, or a file can't be used: the error names it.
     pub async fn open(config: Config) -> Result<Self, OpenError> {
         if !config.inbox && config.delivery.is_none() {
             return Err(OpenError::NoDelivery);
         }
+        let pages = pages::load(config.pages.as_deref())?;
         let (path, folder) = match config.database {
             Database::File(path) => (path, None),
             Database::Ephemeral => {
@@ -59,12 +61,11 @@ impl Server {
         };
         let (store, keys) = open_store(&path).await?;
         let waiters = Arc::<Waiters>::default();
-        let pages = Arc::new(Pages::new(&config.public_url)?);
         let inbox = Inbox::default();
         let clock = config.clock;
         let dispatcher = Dispatcher {
             store: store.clone(),
-            pages: Arc::clone(&pages),
+            pages: pages.clone(),
             clock: Arc::clone(&clock),
             inbox: config.inbox.then(|| inbox.clone()),
             delivery: config.delivery,

@@ -7,6 +7,7 @@
 //! | `source` | what such a set is made of, and how a folder replaces it |
 //! | `language` | which language a person is answered in |
 //! | `step_up` | the set of the step-up page |
+//! | `palette.css` | the colours of all pages |
 //! | `step-up.html`, `step-up.css`, `step-up.js` | the page itself |
 //! | `texts/*.json` | all that it says, a file a language |
 
@@ -162,6 +163,7 @@ fn text(state: &State<'_, '_>, key: &str, values: Kwargs) -> Result<String, Erro
     state.env().get_template(&name)?.render(Value::from(values))
 }
 
+/// It is named in errors.
 fn text_name(language: &str, key: &str) -> String {
-    format!("texts/{language}/{key}")
+    format!("texts/{language}.json#{key}")
 }

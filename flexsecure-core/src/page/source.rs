@@ -17,7 +17,7 @@ pub struct Builtin {
     /// Tag (BCP 47) and texts of each language, as a JSON object of strings. The first one is for
     /// whoever reads none of them, and has every text there is.
     pub texts: &'static [(&'static str, &'static str)],
-    /// The stylesheet.
+    /// The stylesheet. It comes after the colours, which all pages share: one theme does for all.
     pub style: &'static str,
     /// A template and a context for each case that it has to show, by which it is tried out before
     /// anybody sees it.
@@ -83,7 +83,7 @@ pub enum PagesError {
         key: String,
     },
     /// A template or a text is broken, or uses what is not there.
-    #[error("a page or text is broken: {0}")]
+    #[error(transparent)]
     Broken(#[from] TemplateError),
 }
 
@@ -111,7 +111,7 @@ impl Source {
         let mut source = Self {
             templates: builtin.templates.iter().map(own).collect(),
             texts: BTreeMap::new(),
-            style: builtin.style.to_owned(),
+            style: [PALETTE, builtin.style].concat(),
             logo: None,
             fallback: builtin.fallback(),
         };
@@ -217,6 +217,8 @@ fn read_text(path: &Path) -> Result<String, PagesError> {
     std::fs::read_to_string(path)
         .map_err(|source| PagesError::Unreadable { path: path.to_owned(), source })
 }
+
+const PALETTE: &str = include_str!("palette.css");
 
 const LOGO_TYPES: &[(&str, &str)] =
     &[("svg", "image/svg+xml"), ("png", "image/png"), ("webp", "image/webp")];

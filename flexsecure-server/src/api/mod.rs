@@ -12,15 +12,21 @@ use axum::{
     Json, Router,
     extract::{DefaultBodyLimit, State},
     http::StatusCode,
-    middleware::map_response,
+    middleware::map_response_with_state,
     response::Response,
     routing::{get, post},
 };
-use minijinja::context;
+use serde::Serialize;
 use serde_json::{Value, json};
 
+pub(crate) use self::inbox::InboxPage;
 use self::{caller::Caller, reply::Reply};
-use crate::{Server, approval, challenge::ServiceError, pages, stopping::Stopping};
+use crate::{
+    Server, approval,
+    challenge::ServiceError,
+    pages::{self, Notice, Reader},
+    stopping::Stopping,
+};
 
 /// What handlers share.
 #[derive(Clone, Debug)]
@@ -31,6 +37,7 @@ pub(crate) struct AppState {
 }
 
 pub(crate) fn router(server: Server, stopping: Stopping) -> Router {
+    let state = AppState { server, stopping };
     let v1 = Router::new()
         .route("/capabilities", get(capabilities))
         .route("/start", post(start::start))
@@ -41,8 +48,9 @@ pub(crate) fn router(server: Server, stopping: Stopping) -> Router {
         .route("/", get(home))
         .route("/a/{token}", get(approval::show).post(approval::answer))
         .route("/style.css", get(pages::stylesheet))
+        .route("/logo", get(pages::logo))
         .route("/health/alive", get(async || "alive\n"));
-    if server.inner.has_inbox {
+    if state.server.inner.has_inbox {
         people = people.route("/inbox", get(inbox::page)).route("/inbox.json", get(inbox::json));
     }
     people
@@ -50,8 +58,8 @@ pub(crate) fn router(server: Server, stopping: Stopping) -> Router {
         .fallback(not_found)
         .nest("/v1", v1)
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
-        .layer(map_response(pages::guard))
-        .with_state(AppState { server, stopping })
+        .layer(map_response_with_state(state.clone(), pages::guard))
+        .with_state(state)
 }
 
 /// Runs what must not stop half-way to its end, also when the client leaves and its handler is dropped.
@@ -70,19 +78,22 @@ async fn capabilities(_caller: Caller) -> Json<Value> {
     }))
 }
 
-async fn home(State(state): State<AppState>) -> Response {
-    let inner = &state.server.inner;
-    inner.pages.html(StatusCode::OK, "home.html", context! { inbox => inner.has_inbox })
+/// What its template is filled in with.
+#[derive(Debug, Serialize)]
+pub(crate) struct HomePage {
+    pub(crate) inbox: bool,
 }
 
-async fn not_found(State(state): State<AppState>) -> Response {
-    let text = "There is nothing at this address.";
-    state.server.inner.pages.notice(StatusCode::NOT_FOUND, "Not found", text)
+async fn home(State(state): State<AppState>, reader: Reader) -> Response {
+    reader.page(StatusCode::OK, "home.html", &HomePage { inbox: state.server.inner.has_inbox })
 }
 
-async fn method_not_allowed(State(state): State<AppState>) -> Response {
-    let text = "This address does not take such a request.";
-    state.server.inner.pages.notice(StatusCode::METHOD_NOT_ALLOWED, "Not allowed", text)
+async fn not_found(reader: Reader) -> Response {
+    reader.notice(StatusCode::NOT_FOUND, Notice::NotFound)
+}
+
+async fn method_not_allowed(reader: Reader) -> Response {
+    reader.notice(StatusCode::METHOD_NOT_ALLOWED, Notice::Method)
 }
 
 impl From<ServiceError> for Reply {

@@ -1,6 +1,7 @@
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use flexsecure_core::page::TemplateError;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::sleep;
 
@@ -11,7 +12,6 @@ use crate::{
     Clock, Method, PublicUrl, StoreError,
     delivery::{Content, Dispatcher, Letter},
     directory::{validate_auth_id, validate_name},
-    pages::RenderError,
     secret::{RandomnessError, ServerKey, ServerKeys, random_bytes},
     stopping::Stopping,
     store::{ApprovalRequest, Event, FreshChallenge, Recipient, Start, Store},
@@ -327,7 +327,7 @@ pub(crate) enum ServiceError {
     #[error(transparent)]
     Randomness(#[from] RandomnessError),
     #[error(transparent)]
-    Render(#[from] RenderError),
+    Render(#[from] TemplateError),
     #[error("the server key {id} is missing from the key file")]
     KeyMissing { id: String },
     #[error("the request was not carried out to its end")]

@@ -224,7 +224,7 @@ impl KeyCommand {
 
 impl DatabaseArg {
     async fn open(&self) -> Result<Directory, CliError> {
-        Directory::open(&self.database).await.map_err(CliError::Open)
+        Ok(Directory::open(&self.database).await?)
     }
 }
 

@@ -1,6 +1,8 @@
 use std::{error::Error, io, net::SocketAddr};
 
-use flexsecure_server::{DirectoryError, OpenError, PublicUrlError, ServeError, SmtpConfigError};
+use flexsecure_server::{
+    DirectoryError, OpenError, PagesError, PublicUrlError, ServeError, SmtpConfigError,
+};
 
 /// Why a command failed, in words that say what to set.
 #[derive(Debug, thiserror::Error)]
@@ -25,6 +27,8 @@ pub(crate) enum CliError {
     NoPolicy,
     #[error("set --database (FLEXSECURE_DATABASE) to a file that can be used")]
     Open(#[source] OpenError),
+    #[error("set --pages (FLEXSECURE_PAGES) to a folder that can be used")]
+    Pages(#[source] PagesError),
     #[error(transparent)]
     Directory(#[from] DirectoryError),
     #[error(transparent)]
@@ -33,6 +37,15 @@ pub(crate) enum CliError {
     Output(#[source] io::Error),
     #[error("no signal handler can be set up")]
     Signal(#[source] io::Error),
+}
+
+impl From<OpenError> for CliError {
+    fn from(error: OpenError) -> Self {
+        if let OpenError::Pages(error) = error {
+            return Self::Pages(error);
+        }
+        Self::Open(error)
+    }
 }
 
 impl CliError {

@@ -1,4 +1,4 @@
-use std::{io, net::SocketAddr};
+use std::{io, net::SocketAddr, path::PathBuf};
 
 use clap::{ArgAction, Args, builder::BoolishValueParser};
 use flexsecure_server::{Config, PublicUrl, Server, Smtp};
@@ -32,6 +32,9 @@ pub(crate) struct Serve {
     /// The sender of e-mails
     #[arg(long, env = "FLEXSECURE_MAIL_FROM", value_name = "ADDR")]
     mail_from: Option<String>,
+    /// A folder with texts, colours, a logo or templates of yours
+    #[arg(long, env = "FLEXSECURE_PAGES", value_name = "DIR")]
+    pages: Option<PathBuf>,
 }
 
 impl Serve {
@@ -44,7 +47,7 @@ impl Serve {
             .init();
         let stop = stop_signal()?;
         let (address, inbox) = (self.listen, self.inbox);
-        let server = Server::open(self.config()?).await.map_err(CliError::Open)?;
+        let server = Server::open(self.config()?).await?;
         let listen_error = |source| CliError::Listen { address, source };
         let listener = TcpListener::bind(address).await.map_err(listen_error)?;
         let address = listener.local_addr().map_err(listen_error)?;
@@ -58,7 +61,10 @@ impl Serve {
     fn config(self) -> Result<Config, CliError> {
         let public_url = self.public_url.ok_or(CliError::NoPublicUrl)?;
         let public_url = PublicUrl::parse(&public_url).map_err(CliError::PublicUrl)?;
-        let config = Config::new(self.database.database, public_url).inbox(self.inbox);
+        let mut config = Config::new(self.database.database, public_url).inbox(self.inbox);
+        if let Some(folder) = self.pages {
+            config = config.pages(folder);
+        }
         match (self.smtp_url, self.mail_from) {
             (Some(url), Some(from)) => {
                 let smtp = Smtp::new(url.expose_secret(), &from).map_err(CliError::Smtp)?;

@@ -3,14 +3,16 @@ use std::{
     time::Duration,
 };
 
-use minijinja::context;
+use flexsecure_core::page::{Language, Pages, TemplateError};
 use secrecy::SecretString;
 use tokio::{task::JoinSet, time::timeout};
 
-use super::{Channel, Delivery, Inbox, Message, message::Content};
+use super::{
+    Channel, Delivery, Inbox, Message,
+    message::{Content, MessageText},
+};
 use crate::{
     Clock,
-    pages::{Pages, RenderError},
     store::{Event, Recipient, Store},
 };
 
@@ -18,7 +20,7 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Dispatcher {
     pub(crate) store: Store,
-    pub(crate) pages: Arc<Pages>,
+    pub(crate) pages: Pages,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) inbox: Option<Inbox>,
     pub(crate) delivery: Option<Arc<dyn Delivery>>,
@@ -37,7 +39,7 @@ pub(crate) struct Letter<'a> {
 
 impl Dispatcher {
     /// Returns once the message is in the inbox, if there is one. What has to travel does so in a task of its own.
-    pub(crate) fn send(&self, letter: Letter<'_>) -> Result<(), RenderError> {
+    pub(crate) fn send(&self, letter: Letter<'_>) -> Result<(), TemplateError> {
         let challenge = letter.challenge;
         let Some(message) = self.write(letter)? else { return Ok(()) };
         let in_inbox = self.inbox.as_ref().is_some_and(|inbox| {
@@ -75,21 +77,20 @@ impl Dispatcher {
         }
     }
 
-    fn write(&self, letter: Letter<'_>) -> Result<Option<Message>, RenderError> {
+    fn write(&self, letter: Letter<'_>) -> Result<Option<Message>, TemplateError> {
         let (to, channel) = match (letter.recipient.email, letter.recipient.sms) {
             (Some(email), _) => (email, Channel::Email),
             (None, Some(number)) => (number, Channel::Sms),
             (None, None) => return Ok(None),
         };
-        let text = self.pages.message(
-            channel,
-            &letter.content,
-            context! {
-                system => letter.system,
-                operation => letter.operation,
-                minutes => letter.minutes,
-            },
-        )?;
+        let text = MessageText {
+            system: letter.system,
+            operation: letter.operation,
+            minutes: letter.minutes,
+            secret: letter.content.secret(),
+        };
+        let template = MessageText::template(channel, &letter.content);
+        let text = self.pages.render(template, Language::default(), &text)?;
         Ok(Some(Message {
             to,
             channel,

@@ -1,6 +1,7 @@
 use std::fmt;
 
 use secrecy::{ExposeSecret, SecretString};
+use serde::Serialize;
 
 use crate::Method;
 
@@ -39,6 +40,43 @@ pub struct Message {
 pub(crate) enum Content {
     Pin(SecretString),
     Link(SecretString),
+}
+
+impl Content {
+    pub(super) fn secret(&self) -> &str {
+        match self {
+            Self::Pin(secret) | Self::Link(secret) => secret.expose_secret(),
+        }
+    }
+}
+
+/// What the template of a message is filled in with.
+#[derive(Serialize)]
+pub(crate) struct MessageText<'a> {
+    pub(super) system: &'a str,
+    /// Empty where there is none.
+    pub(super) operation: &'a str,
+    pub(super) minutes: u64,
+    /// The PIN or the link.
+    pub(super) secret: &'a str,
+}
+
+impl MessageText<'_> {
+    pub(super) const fn template(channel: Channel, content: &Content) -> &'static str {
+        match (channel, content) {
+            (Channel::Email, Content::Pin(_)) => EMAIL_PIN,
+            (Channel::Email, Content::Link(_)) => EMAIL_LINK,
+            (Channel::Sms, Content::Pin(_)) => SMS_PIN,
+            (Channel::Sms, Content::Link(_)) => SMS_LINK,
+        }
+    }
+
+    /// Each template, with an operation and without.
+    pub(crate) fn samples() -> impl Iterator<Item = (&'static str, Self)> {
+        let text = |operation| MessageText { system: "bank", operation, minutes: 5, secret: "s" };
+        let both = move |template| ["", "Transfer"].map(|operation| (template, text(operation)));
+        [EMAIL_PIN, EMAIL_LINK, SMS_PIN, SMS_LINK].into_iter().flat_map(both)
+    }
 }
 
 impl Message {
@@ -109,3 +147,8 @@ impl fmt::Debug for Message {
             .finish_non_exhaustive()
     }
 }
+
+const EMAIL_PIN: &str = "email-pin.txt";
+const EMAIL_LINK: &str = "email-link.txt";
+const SMS_PIN: &str = "sms-pin.txt";
+const SMS_LINK: &str = "sms-link.txt";

@@ -11,7 +11,7 @@ use async_trait::async_trait;
 
 pub(crate) use self::{
     dispatcher::{Dispatcher, Letter},
-    message::Content,
+    message::{Content, MessageText},
 };
 pub use self::{
     inbox::Inbox,

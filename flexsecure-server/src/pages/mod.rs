@@ -1,10 +1,25 @@
-//! What people read: pages and message texts, from templates.
+//! What people read: pages in their language, and message texts.
+//!
+//! | file | role |
+//! | --- | --- |
+//! | `builtin` | templates, texts and style in the binary, and a sample of each case |
+//! | `reader` | whoever asks for a page, and what is answered |
+//! | `notice` | pages that only say something |
+//! | `assets` | the stylesheet, and an operator's logo |
+//! | `guard` | the headers that no answer lacks |
 
-mod headers;
-mod templates;
+mod assets;
+mod builtin;
+mod guard;
+mod notice;
+mod reader;
+#[cfg(test)]
+mod tests;
 
-pub use self::templates::RenderError;
 pub(crate) use self::{
-    headers::{guard, stylesheet},
-    templates::Pages,
+    assets::{logo, stylesheet},
+    builtin::load,
+    guard::guard,
+    notice::Notice,
+    reader::Reader,
 };

@@ -13,6 +13,7 @@ pub(crate) struct ApprovalRequest {
     pub(crate) system: String,
     pub(crate) operation: String,
     pub(crate) ip: Option<String>,
+    pub(crate) user_agent: Option<String>,
     pub(crate) created_at: UnixMillis,
 }
 
@@ -91,6 +92,7 @@ impl Store {
                 system: row.try_get("system")?,
                 operation: row.try_get("operation")?,
                 ip: row.try_get("ip")?,
+                user_agent: row.try_get("user_agent")?,
                 created_at: UnixMillis::new(row.try_get("created_at")?),
             })
         })

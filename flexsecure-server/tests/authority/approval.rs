@@ -1,45 +1,11 @@
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::harness::{Answer, Authority, send};
-
-struct Asked {
-    authority: Authority,
-    link: String,
-    number: String,
-    txn: Value,
-}
-
-impl Asked {
-    async fn new() -> Self {
-        let authority = Authority::new().await;
-        let body = json!({
-            "system": "bank", "authid": "bob", "ip": "203.0.113.7",
-            "user_agent": "Mozilla/5.0", "operation": "Transfer 250.00 EUR to <b>Zoë</b>",
-        });
-        let started = authority.post("/v1/start", &body).await.json();
-        let link = authority.newest().link().unwrap().to_owned();
-        let number = started["match"].as_str().unwrap().to_owned();
-        Self { txn: started["txn"].clone(), authority, link, number }
-    }
-
-    async fn answer(&self, number: &str, action: &str) -> Answer {
-        self.authority.answer_link(&self.link, &[("match", number), ("action", action)]).await
-    }
-
-    async fn check(&self) -> Answer {
-        self.authority.check("bob", json!({"txn": self.txn})).await
-    }
-
-    async fn is_pending(&self) -> bool {
-        self.check().await.json()["result"] == "pending"
-    }
-
-    fn other_number(&self) -> &'static str {
-        if self.number == "47" { "48" } else { "47" }
-    }
-}
+use crate::{
+    asked::Asked,
+    harness::{Authority, send},
+};
 
 #[tokio::test]
 async fn looking_changes_nothing() {
@@ -52,6 +18,8 @@ async fn looking_changes_nothing() {
         for text in shown {
             assert!(page.body.contains(text), "{text}: {}", page.body);
         }
+        // Nothing of a script, and nothing that the policy would have to stop.
+        assert!(!page.body.contains("script") && !page.body.contains("style="));
         assert!(
             !page.body.contains("<b>Zoë") && !page.body.contains(&format!(">{}<", asked.number))
         );
@@ -62,6 +30,80 @@ async fn looking_changes_nothing() {
         assert_eq!(send(authority.http.get(query)).await.status, 200);
     }
     assert!(asked.is_pending().await);
+}
+
+#[tokio::test]
+async fn it_says_what_is_asked_when_and_from_where_in_the_language_of_the_browser() {
+    let asked = Asked::new().await;
+    let authority = &asked.authority;
+    // 30 November 2026, 23:48:27.
+    sqlx::query("UPDATE challenges SET created_at = 1796082507999")
+        .execute(&mut authority.connect().await)
+        .await
+        .unwrap();
+    let common = [
+        "<bdi>Transfer 250.00 EUR to &lt;b&gt;Zoë&lt;&#x2f;b&gt;</bdi>",
+        "<dd><bdi>bank</bdi></dd>",
+        "<dd><bdi>203.0.113.7</bdi></dd>",
+        "<input id=\"match\" name=\"match\"",
+        "<label for=\"match\">",
+        "<button name=\"action\" value=\"approve\">",
+        "<button name=\"action\" value=\"decline\"",
+    ];
+    let english = [
+        "<html lang=\"en\" dir=\"ltr\">",
+        "<time datetime=\"2026-11-30T23:48:27Z\" dir=\"auto\">30 November 2026, 23:48 UTC</time>",
+        "<bdi>Firefox on Windows</bdi> <span class=\"hint\">by its own account</span>",
+        ">Approve</button>",
+        ">This wasn’t me</button>",
+        "nobody is let in",
+    ];
+    let german = [
+        "<html lang=\"de\" dir=\"ltr\">",
+        "<time datetime=\"2026-11-30T23:48:27Z\" dir=\"auto\">30. November 2026, 23:48 Uhr UTC</time>",
+        "<bdi>Firefox auf Windows</bdi> <span class=\"hint\">nach eigener Angabe</span>",
+        ">Zustimmen</button>",
+        ">Das war ich nicht</button>",
+        "wird niemand eingelassen",
+    ];
+    for (accept, tag, texts) in
+        [("en-GB,en;q=0.5", "en", english), ("de-CH,de;q=0.9,en;q=0.1", "de", german)]
+    {
+        let page = asked.page(accept).await;
+        assert_eq!(page.headers["content-language"], tag);
+        for text in common.iter().chain(&texts) {
+            assert!(page.body.contains(text), "{text}: {}", page.body);
+        }
+    }
+    assert!(asked.page("fr").await.body.contains(">Approve</button>"));
+}
+
+#[tokio::test]
+async fn nothing_that_whoever_asks_says_of_itself_becomes_part_of_the_page() {
+    let authority = Authority::new().await;
+    for (index, (user_agent, shown)) in [
+        ("<script>alert(1)</script> Firefox/1 <b>", Some("Firefox")),
+        ("Your bank: \u{202e}approve this at once", None),
+        ("\"><img src=x onerror=alert(1)> curl/8 Linux", Some("curl on Linux")),
+        ("", None),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let operation = format!("transfer {index}");
+        let body = json!({
+            "system": "bank", "authid": "bob", "user_agent": user_agent, "operation": operation,
+        });
+        assert_eq!(authority.post("/v1/start", &body).await.status, 200);
+        let page = send(authority.http.get(authority.newest().link().unwrap())).await.body;
+        let device = page.lines().find_map(|line| line.strip_prefix("<dt>Device</dt><dd><bdi>"));
+        let device = device.map(|line| line.split_once("</bdi>").unwrap().0);
+        assert_eq!(device, shown, "{user_agent}");
+        for part in ["alert", "Your bank", "\u{202e}", "<b>", "<img"] {
+            assert!(!page.contains(part), "{part}: {page}");
+        }
+        assert!(page.contains("<dd>unknown</dd>"), "{page}");
+    }
 }
 
 #[tokio::test]
@@ -106,6 +148,13 @@ async fn no_number_changes_nothing() {
         let page = asked.answer(number, action).await;
         assert_eq!(page.status, 422);
         assert!(page.body.contains("Enter the two digits") && page.body.contains("<form"));
+        // Told at once, and again by the field that has the focus.
+        assert!(page.body.contains("<p class=\"problem\" id=\"problem\" role=\"alert\">"));
+        assert!(
+            page.body.contains(
+                "aria-describedby=\"problem match-hint\" aria-invalid=\"true\" autofocus>"
+            )
+        );
     }
     let nothing: [(&str, &str); 0] = [];
     assert_eq!(asked.authority.answer_link(&asked.link, &nothing).await.status, 422);

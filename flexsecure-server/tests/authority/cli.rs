@@ -1,7 +1,6 @@
 use std::{
     path::Path,
     process::{ExitStatus, Stdio},
-    time::Duration,
 };
 
 use serde_json::json;
@@ -12,21 +11,20 @@ use tokio::{
     time::timeout,
 };
 
-use crate::harness::send;
-
-const PATIENCE: Duration = Duration::from_secs(30);
+use crate::harness::{PATIENCE, send};
 
 fn command(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_flexsecure-server"));
     command.args(arguments).current_dir(folder).stdin(Stdio::null()).kill_on_drop(true);
-    for name in ["LISTEN", "DATABASE", "PUBLIC_URL", "INBOX", "SMTP_URL", "MAIL_FROM"] {
+    for name in ["LISTEN", "DATABASE", "PUBLIC_URL", "INBOX", "SMTP_URL", "MAIL_FROM", "PAGES"] {
         command.env_remove(format!("FLEXSECURE_{name}"));
     }
     command
 }
 
 async fn run(folder: &TempDir, arguments: &[&str]) -> (ExitStatus, String, String) {
-    let output = command(folder.path(), arguments).output().await.unwrap();
+    let output = timeout(PATIENCE, command(folder.path(), arguments).output()).await;
+    let output = output.unwrap_or_else(|_| panic!("{arguments:?} does not end")).unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     (output.status, text(output.stdout), text(output.stderr))
 }
@@ -66,9 +64,13 @@ async fn administered_served_and_stopped() {
     let listed = works(&folder, &["key", "list"]).await;
     assert!(listed.starts_with("app\tfsk_") && !listed.contains(&key));
 
+    std::fs::create_dir_all(folder.path().join("pages/texts")).unwrap();
+    let own = r#"{"inbox.title": "Ours"}"#;
+    std::fs::write(folder.path().join("pages/texts/en.json"), own).unwrap();
     let mut child = command(folder.path(), &["serve", "--listen", "127.0.0.1:0"])
         .env("FLEXSECURE_PUBLIC_URL", "https://auth.example.com")
         .env("FLEXSECURE_INBOX", "1")
+        .env("FLEXSECURE_PAGES", "pages")
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
@@ -82,6 +84,8 @@ async fn administered_served_and_stopped() {
     assert_eq!(answer.json()["method"], "pin");
     let inbox = send(http.get(format!("{base}/inbox.json"))).await;
     assert_eq!(inbox.json()[0]["to"], "alice@example.com");
+
+    assert!(send(http.get(format!("{base}/inbox"))).await.body.contains("<h1>Ours</h1>"));
 
     // The same database, while it is served.
     works(&folder, &["key", "revoke", "app"]).await;
@@ -110,6 +114,12 @@ async fn what_is_not_configured_is_said_in_a_sentence() {
     assert!(bad.contains("sender") && !bad.contains("hunter2"), "{bad}");
     let nowhere = with(&["--inbox", "--database", "/nowhere/at/all.db"]);
     assert!(fails(&folder, &nowhere).await.contains("--database"));
+    std::fs::create_dir_all(folder.path().join("pages/texts")).unwrap();
+    std::fs::write(folder.path().join("pages/texts/de.json"), r#"{"moment": "{{"}"#).unwrap();
+    let broken = fails(&folder, &with(&["--inbox", "--pages", "pages"])).await;
+    assert!(broken.contains("--pages") && broken.contains("texts/de.json#moment"), "{broken}");
+    let missing = fails(&folder, &with(&["--inbox", "--pages", "nowhere"])).await;
+    assert!(missing.contains("--pages") && missing.contains("nowhere can't be read"), "{missing}");
     assert!(fails(&folder, &["user", "add", "alice"]).await.contains("e-mail address"));
     assert!(fails(&folder, &["system", "policy", "bank"]).await.contains("--pin on|off"));
 }

@@ -14,7 +14,7 @@ use reqwest::{RequestBuilder, StatusCode, header::HeaderMap};
 use serde_json::{Value, json};
 use sqlx::{Connection, SqliteConnection};
 use tempfile::TempDir;
-use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
+use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle, time::timeout};
 
 /// A clock that goes only when told, and knows how often it was looked at.
 #[derive(Clone, Debug)]
@@ -203,6 +203,16 @@ impl Authority {
             .unwrap()
     }
 
+    /// Waits for what is written when something else is done, such as sending.
+    pub(crate) async fn until_audited(&self, event: &str) {
+        let seen = async {
+            while self.audited(event).await == 0 {
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(PATIENCE, seen).await.unwrap_or_else(|_| panic!("`{event}` is not in the trail"));
+    }
+
     /// Every value of every table, as SQL writes it.
     pub(crate) async fn dump(&self) -> String {
         let mut connection = self.connect().await;
@@ -237,6 +247,9 @@ pub(crate) async fn send(request: RequestBuilder) -> Answer {
     let (status, headers) = (response.status(), response.headers().clone());
     Answer { status, headers, body: response.text().await.unwrap() }
 }
+
+/// What takes longer does not come.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Eight digits that are not `pin`.
 pub(crate) fn wrong(pin: &str) -> &'static str {

@@ -1,5 +1,3 @@
-use std::time::Duration;
-
 use flexsecure_server::{Channel, Delivery, Smtp};
 use serde_json::json;
 use tokio::{
@@ -9,9 +7,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::harness::Authority;
-
-const PATIENCE: Duration = Duration::from_secs(20);
+use crate::harness::{Authority, PATIENCE};
 
 /// One mail as a relay sees it.
 #[derive(Debug)]
@@ -85,16 +81,6 @@ async fn sending_to(host: &str, port: u16) -> Authority {
     Authority::with(|config| config.delivery(smtp)).await
 }
 
-/// The trail is written after the message has gone.
-async fn audited(authority: &Authority, event: &str) {
-    let seen = async {
-        while authority.audited(event).await == 0 {
-            tokio::task::yield_now().await;
-        }
-    };
-    timeout(PATIENCE, seen).await.unwrap_or_else(|_| panic!("`{event}` is not in the trail"));
-}
-
 #[tokio::test]
 async fn a_mail_has_the_expected_headers_and_no_text_of_anybody_in_them() {
     let mut relay = Relay::new().await;
@@ -123,7 +109,7 @@ async fn a_mail_has_the_expected_headers_and_no_text_of_anybody_in_them() {
         head.contains("To: alice@example.com") && head.contains("Subject: Confirm that it is you")
     );
     assert!(!head.contains("Zo") && text.contains("bank"), "{}", mail.data);
-    audited(&authority, "sent").await;
+    authority.until_audited("sent").await;
     assert_eq!(authority.sent(), 0, "without --inbox there is no copy");
     assert_eq!(authority.get("/inbox").await.status, 404);
     assert_eq!(authority.get("/inbox.json").await.status, 404);
@@ -150,7 +136,7 @@ async fn nothing_is_sent_in_clear_beyond_loopback() {
     // Reaches this machine, but is not a loopback address: STARTTLS is demanded, and the relay has none.
     let authority = sending_to("0.0.0.0", relay.port).await;
     authority.start("alice").await;
-    audited(&authority, "send failed").await;
+    authority.until_audited("send failed").await;
     assert!(relay.mails.try_recv().is_err());
 }
 
@@ -161,7 +147,7 @@ async fn a_dead_relay_is_no_fault_of_the_start() {
     drop(gone);
     let authority = sending_to("127.0.0.1", port).await;
     assert_eq!(authority.start("alice").await["result"], "success");
-    audited(&authority, "send failed").await;
+    authority.until_audited("send failed").await;
 }
 
 #[tokio::test]
@@ -171,7 +157,7 @@ async fn an_sms_that_nothing_carries_is_in_the_trail() {
     assert!(smtp.carries(Channel::Email) && !smtp.carries(Channel::Sms));
     let authority = Authority::with(|config| config.delivery(smtp)).await;
     assert_eq!(authority.start("erin").await["result"], "success");
-    audited(&authority, "undeliverable").await;
+    authority.until_audited("undeliverable").await;
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@
 )]
 
 mod approval;
+mod asked;
 mod binding;
 mod canary;
 mod cli;
@@ -18,7 +19,10 @@ mod faults;
 mod harness;
 mod long_poll;
 mod mail;
+mod outcomes;
+mod overrides;
 mod pages;
 mod pin;
 mod races;
+mod robot;
 mod start;

@@ -33,6 +33,9 @@ async fn every_page_is_guarded_errors_too() {
         (200, http.get(&link)),
         (404, http.get(url("/nothing"))),
         (404, http.get(url("/a/unknown"))),
+        (404, http.get(url("/a/%FF"))),
+        (404, http.post(url("/a/%FF")).form(&[("action", "decline")])),
+        (404, http.get(url("/logo"))),
         (405, http.delete(&link)),
         (405, http.post(url("/inbox"))),
         (415, http.post(&link).body("match=12")),
@@ -47,6 +50,8 @@ async fn every_page_is_guarded_errors_too() {
         assert_eq!(answer.status, status, "{answer:?}");
         assert_eq!(answer.headers["content-type"], "text/html; charset=utf-8", "{answer:?}");
         assert!(answer.body.contains("<h1>") && !answer.body.contains("<script"));
+        assert_eq!(answer.headers["vary"], "Accept-Language", "{answer:?}");
+        assert_eq!(answer.headers["content-language"], "en", "{answer:?}");
         is_guarded(&answer);
     }
 }

@@ -11,6 +11,7 @@
 )]
 #![expect(clippy::print_stdout, reason = "with --nocapture a test says what it has measured")]
 
+mod approval;
 mod bank;
 mod dialog;
 mod foreign;
