@@ -161,12 +161,12 @@ impl Engine {
         let record = match client.pin.take() {
             Some(pin) if !is_new && !is_idle => {
                 let pin = pin.map_err(|_| Details::of(Problem::PinMalformed))?;
-                self.try_pin(record, pin, client.origin.ip).await?
+                self.try_pin(record, pin, client.origin.ip).await?.unwrap_or_else(as_it_ended)
             }
             // A repeat of what was just done must not send a message, and neither must a request
             // that another site made: both find the button on the page.
             _ if is_idle && (client.is_silent || reason == Reason::Spent) => record,
-            _ if is_idle => self.begin(record).await?,
+            _ if is_idle => self.begin(record).await?.unwrap_or_else(as_it_ended),
             // Whoever waits has the authority asked in a way that it may answer late: a question
             // before that would only put the next one off.
             _ if !client.hold.is_zero() => self.refresh(record).await?,
@@ -272,12 +272,19 @@ impl Engine {
     }
 
     /// Starts an idle flow and waits a little for what the authority tells of it.
-    pub(super) async fn begin(self: &Arc<Self>, record: FlowRecord) -> Result<FlowRecord, Details> {
+    pub(super) async fn begin(
+        self: &Arc<Self>,
+        record: FlowRecord,
+    ) -> Result<Result<FlowRecord, OverBefore>, Details> {
         let mut patience = pin!(tokio::time::sleep(PATIENCE));
         let mut errand = self.start(record.clone(), false);
         tokio::select! {
-            started = &mut errand => if let Ok(started) = started {
-                self.explain(started)?;
+            started = &mut errand => match started {
+                Ok(Started::Illegal(illegal)) if illegal.1 == Objection::Over => {
+                    return Ok(Err(illegal));
+                }
+                Ok(started) => self.explain(started)?,
+                Err(_) => {}
             },
             () = &mut patience => {}
         }
@@ -286,7 +293,7 @@ impl Engine {
         let record = self.wait_while(record, patience, is_starting).await?;
         match record.flow.hindrance() {
             Some((by, until_then)) => Err(self.hindered(by, until(until_then, self.now()))),
-            None => Ok(record),
+            None => Ok(Ok(record)),
         }
     }
 
@@ -346,7 +353,7 @@ impl Engine {
         record: FlowRecord,
         pin: crate::Pin,
         address: Option<IpAddr>,
-    ) -> Result<FlowRecord, Details> {
+    ) -> Result<Result<FlowRecord, OverBefore>, Details> {
         let errand = self.submit(record, pin, address);
         let Ok(outcome) = tokio::time::timeout(PIN_PATIENCE, errand).await else {
             // The authority has answered by now: the answer waits for the store, and is not lost.
@@ -361,7 +368,7 @@ impl Engine {
                     return Err(Details::of(Problem::FlowNotFound));
                 };
                 match (reply, &record.flow) {
-                    (_, Flow::Authenticated(_)) => Ok(record),
+                    (_, Flow::Authenticated(_)) => Ok(Ok(record)),
                     (CheckReply::Unavailable { retry_after, .. }, flow) if !flow.is_over() => {
                         Err(unavailable(retry_after.unwrap_or(AUTHORITY_RETRY)))
                     }
@@ -371,11 +378,8 @@ impl Engine {
                     _ => Err(self.pin_rejected(&record)),
                 }
             }
-            PinOutcome::Illegal(illegal) => {
-                let (record, objection) = *illegal;
-                let is_over = objection == Objection::Over;
-                Err(if is_over { self.over(&record) } else { self.pin_rejected(&record) })
-            }
+            PinOutcome::Illegal(illegal) if illegal.1 == Objection::Over => Ok(Err(illegal)),
+            PinOutcome::Illegal(illegal) => Err(self.pin_rejected(&illegal.0)),
             PinOutcome::Failed(error) => Err(self.failed(error)),
         }
     }
@@ -387,6 +391,7 @@ impl Engine {
         Details::of(Problem::PinRejected).attempts_left(attempts_left).flow(self.describe(record))
     }
 
+    /// What a client is told that wants to change a flow which is over.
     pub(super) fn over(&self, record: &FlowRecord) -> Details {
         Details::of(Problem::FlowOver).flow(self.describe(record))
     }
@@ -425,6 +430,15 @@ impl Engine {
         };
         Ok(self.at_present(stored).await)
     }
+}
+
+/// A flow that somebody else has brought to its end before, as it stands.
+type OverBefore = Box<(FlowRecord, Objection)>;
+
+/// A request is about what its flow brings, whoever was faster.
+#[expect(clippy::boxed_local, reason = "it comes in a box")]
+fn as_it_ended(over: OverBefore) -> FlowRecord {
+    over.0
 }
 
 /// Whether the user's method is none that `requirement` accepts, as the authority says.

@@ -206,7 +206,8 @@ impl Engine {
                     return Err(self.over(&record));
                 }
                 let pin = read_pin(request.content_type, body).map_err(Details::of)?;
-                self.try_pin(record, pin, request.address).await
+                let tried = self.try_pin(record, pin, request.address).await?;
+                tried.map_err(|over| self.over(&over.0))
             }
         }
     }
@@ -295,7 +296,7 @@ impl Engine {
             return Err(self.over(&record));
         }
         if matches!(record.flow, Flow::Idle(_)) {
-            self.begin(record).await
+            self.begin(record).await?.map_err(|over| self.over(&over.0))
         } else {
             self.resend(record).await
         }

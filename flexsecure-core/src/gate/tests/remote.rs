@@ -74,7 +74,9 @@ impl Store for RemoteStore {
     }
 
     async fn open(&self, new: FlowRecord, now: Timestamp) -> Result<Opened, StoreError> {
-        self.writable()?.open(new, now).await
+        let opened = self.writable()?.open(new, now).await;
+        tokio::task::yield_now().await;
+        opened
     }
 
     async fn flow(
@@ -89,7 +91,9 @@ impl Store for RemoteStore {
     }
 
     async fn reload(&self, record: &FlowRecord) -> Result<Option<FlowRecord>, StoreError> {
-        self.up()?.reload(record).await
+        let found = self.up()?.reload(record).await;
+        tokio::task::yield_now().await;
+        found
     }
 
     async fn swap(

@@ -65,6 +65,67 @@ async fn a_double_click_that_looked_before_the_proof_came_sends_nothing() {
     assert_eq!(world.authority.messages(), 1);
 }
 
+/// However far a request has come when another one's flow brings the proof, it goes through.
+#[tokio::test(start_paused = true)]
+async fn a_proof_that_comes_at_any_moment_lets_the_request_through() {
+    for moment in 0..12 {
+        let world = World::with(ScriptedAuthority::passwordless(), |builder| {
+            builder.store(RemoteStore::default())
+        });
+        let alice = alice();
+        let prefetch = world.request_with(&alice, bank(), &[("sec-purpose", "prefetch")]);
+        let flow = prefetch.await.flow();
+        let late = world.request_with(&alice, bank(), &[("prefer", "wait=30")]);
+        let mut late = std::pin::pin!(late);
+        for _ in 0..moment {
+            tokio::select! {
+                biased;
+                outcome = &mut late => panic!("it has no proof: {outcome:?}"),
+                () = tokio::task::yield_now() => {}
+            }
+        }
+        // Unless the late one has done so.
+        world.endpoint(&alice, &format!("POST {flow}/start"), "").await;
+        world.authority.approve();
+        world.clock.advance(Duration::from_secs(2));
+        let shown = world.endpoint(&alice, &format!("GET {flow}"), "").await;
+        assert_eq!(shown.json()["state"], "authenticated", "{moment}");
+        let outcome = late.await;
+        assert!(outcome.has_passed(), "{moment}: {outcome:?}");
+        assert_eq!(world.authority.messages(), 1, "{moment}");
+    }
+}
+
+/// The same where it brings a PIN: a flow that is over has no use for it.
+#[tokio::test(start_paused = true)]
+async fn a_pin_that_comes_when_the_flow_is_over_is_ignored() {
+    let typed = format!(r#"{{"pin":"{PIN}"}}"#);
+    for moment in 0..12 {
+        let world = World::with(ScriptedAuthority::pin(PIN), |builder| {
+            builder.store(RemoteStore::default())
+        });
+        let alice = alice();
+        let flow = world.request(&alice, bank()).await.flow();
+        let late = world.request_with(&alice, bank(), &[("flexsecure-pin", PIN)]);
+        let mut late = std::pin::pin!(late);
+        let mut outcome = None;
+        for _ in 0..moment {
+            tokio::select! {
+                biased;
+                done = &mut late, if outcome.is_none() => outcome = Some(done),
+                () = tokio::task::yield_now() => {}
+            }
+        }
+        world.endpoint(&alice, &format!("POST {flow}/pin"), &typed).await;
+        let outcome = match outcome {
+            Some(outcome) => outcome,
+            None => late.await,
+        };
+        assert!(outcome.has_passed(), "{moment}: {outcome:?}");
+        assert_eq!(world.authority.messages(), 1, "{moment}");
+    }
+}
+
 /// F40: a client that leaves while the start is under way changes nothing.
 #[tokio::test(start_paused = true)]
 async fn a_start_goes_on_without_its_client() {
