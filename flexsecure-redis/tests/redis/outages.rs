@@ -20,17 +20,22 @@ async fn unavailable(store: &RedisStore, who: &Someone) -> Duration {
 
 #[tokio::test]
 async fn server_that_is_away_is_refused_with_and_found_when_it_comes() {
-    let port = free_port();
-    let store = RedisStore::connect(&format!("redis://127.0.0.1:{port}")).unwrap();
-    let who = Someone::new();
-    for _ in 0..20 {
-        assert!(unavailable(&store, &who).await < A_SECOND);
+    // Somebody else may be faster to take the port.
+    for _ in 0..10 {
+        let port = free_port();
+        let store = RedisStore::connect(&format!("redis://127.0.0.1:{port}")).unwrap();
+        let who = Someone::new();
+        for _ in 0..20 {
+            assert!(unavailable(&store, &who).await < A_SECOND);
+        }
+        // By now nobody asks any more.
+        assert!(unavailable(&store, &who).await < AT_ONCE);
+        let Some(_server) = Server::at(port, &[]) else { continue };
+        eventually("the store is back", async || who.is_served(&store).await).await;
+        who.elevate(&store, &bank()).await;
+        return;
     }
-    // By now nobody asks any more.
-    assert!(unavailable(&store, &who).await < AT_ONCE);
-    let Some(_server) = Server::at(port, &[]) else { return };
-    eventually("the store is back", async || who.is_served(&store).await).await;
-    who.elevate(&store, &bank()).await;
+    panic!("the server gets no port");
 }
 
 #[tokio::test]
@@ -41,8 +46,16 @@ async fn slow_server_is_waited_for_and_silent_one_is_not() {
     let who = Someone::new();
     let elevation = who.elevate(&store, &bank()).await;
     proxy.delay(400, 400);
-    assert_eq!(who.held(&store).await, std::slice::from_ref(&elevation));
+    // A busy machine may add to that.
+    eventually("a slow answer is waited for", async || {
+        let held = store.elevations(&who.session, &who.auth_id).await;
+        held.is_ok_and(|held| held.is_some_and(|it| it.list() == [elevation.clone()]))
+    })
+    .await;
 
+    // Neither of two tries is answered in its half second.
+    proxy.delay(700, 700);
+    assert!(unavailable(&store, &who).await < A_SECOND);
     proxy.delay(5000, 5000);
     assert!(unavailable(&store, &who).await < A_SECOND);
     proxy.delay(0, 0);
@@ -124,6 +137,30 @@ async fn nobody_queues_for_a_silent_server() {
     }
     assert!(asked_at.elapsed() < Duration::from_secs(3), "{:?}", asked_at.elapsed());
     assert!(unavailable(&store, &who).await < AT_ONCE);
+}
+
+/// However many requests there are, it is not sent more at a time than it may be.
+#[tokio::test]
+async fn slow_server_is_not_buried() {
+    let server = Server::start();
+    let proxy = Proxy::before(&server).await;
+    let store = proxy.builder().without_local_copies().connect().unwrap();
+    let who = Someone::new();
+    eventually("the store is there", async || who.is_served(&store).await).await;
+    proxy.delay(5000, 5000);
+    let before = server.scripts_run().await;
+    let asking: Vec<_> = (0..3000)
+        .map(|_| {
+            let (store, who) = (store.clone(), who.clone());
+            tokio::spawn(async move { unavailable(&store, &who).await })
+        })
+        .collect();
+    for asked in asking {
+        asked.await.unwrap();
+    }
+    let sent = server.scripts_run().await - before;
+    // Each has two questions, of which 1,024 are under way at a time; each is tried twice at the most.
+    assert!((1..=2048).contains(&sent), "{sent} scripts");
 }
 
 #[tokio::test]

@@ -216,14 +216,22 @@ fn a_proof_that_two_want_to_spend() {
         .holds("a proof that two want to spend");
 }
 
-/// The store fails, and what it did may go unheard, so that an answer is fed twice.
+/// The store fails, and what it did may go unheard, so that an answer is fed twice. With `DEEP` set, a call to
+/// the authority fails beside that, which takes minutes.
 #[test]
 fn a_store_that_fails() {
+    let is_deep = std::env::var_os("DEEP").is_some();
     let left = Left { requests: [2, 0], polls: 1, crashes: 1, store_faults: 1, ..NOTHING };
-    Protocol::new(bank().single_use(), full(), left)
-        .until(&[SOON])
-        .sees(Sights { is_orphaned: true, is_contended: true, ..PASSES })
-        .holds("a store that fails");
+    let sights = Sights { is_orphaned: true, is_contended: true, ..PASSES };
+    let (left, times, sights): (_, &[_], _) = match is_deep {
+        false => (left, &[SOON], sights),
+        true => {
+            let sights = Sights { is_repeated: true, ..sights };
+            (Left { authority_faults: 1, ..left }, &[SOON, LATER], sights)
+        }
+    };
+    let name = if is_deep { "a store and an authority that fail" } else { "a store that fails" };
+    Protocol::new(bank().single_use(), full(), left).until(times).sees(sights).holds(name);
 }
 
 /// A user with two sessions at an authority that would take an approval of one for the other's.
@@ -253,17 +261,6 @@ fn a_session_that_moves_and_ends() {
     Protocol::new(bank().single_use(), full(), left)
         .sees(PASSES)
         .holds("a session that moves and ends");
-}
-
-/// All that can fail, at once.
-#[test]
-#[ignore = "takes minutes"]
-fn a_store_and_an_authority_that_fail() {
-    let left = Left { requests: [2, 0], polls: 1, crashes: 1, store_faults: 1, ..NOTHING };
-    Protocol::new(bank().single_use(), full(), Left { authority_faults: 1, ..left })
-        .until(&[SOON, LATER])
-        .sees(Sights { is_orphaned: true, is_repeated: true, is_contended: true, ..PASSES })
-        .holds("a store and an authority that fail");
 }
 
 #[test]

@@ -49,8 +49,7 @@ async fn copied(
 }
 
 async fn asked(there: &mut There, identities: &[Identity], report: &mut Report) {
-    let store = RedisStore::builder(&there.server.url()).without_local_copies();
-    let gate = gate(store.connect().unwrap());
+    let gate = gate(there.builder().without_local_copies().connect().unwrap());
     let lasting = Duration::from_millis(there.scale.rate);
     for at_a_time in [1, AT_A_TIME] {
         let before = there.server.round_trips();
