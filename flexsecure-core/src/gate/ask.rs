@@ -14,12 +14,9 @@ use crate::{Elevated, Identity, Refusal};
 ///
 /// It holds all that the gate needs to know of the request, and so outlives it.
 #[derive(Clone, Debug)]
-pub struct Ask {
-    inner: Arc<Inner>,
-    form: Option<Bytes>,
-}
+pub struct Ask(Arc<Inner>);
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Inner {
     gate: Gate,
     identity: Identity,
@@ -29,8 +26,7 @@ struct Inner {
 
 impl Ask {
     pub(super) fn new(gate: Gate, identity: Identity, client: Client) -> Self {
-        let inner = Inner { gate, identity, client, applied: Applied::default() };
-        Self { inner: Arc::new(inner), form: None }
+        Self(Arc::new(Inner { gate, identity, client, applied: Applied::default() }))
     }
 
     /// Hands over the body that the handler has read, all of it and as it came, if it was a form.
@@ -41,7 +37,10 @@ impl Ask {
     /// repeat their requests themselves.
     #[must_use]
     pub fn carrying(mut self, form: impl Into<Option<Bytes>>) -> Self {
-        self.form = form.into();
+        if let Some(form) = form.into() {
+            let inner = Arc::make_mut(&mut self.0);
+            inner.client = inner.client.clone().with_form(Some(form));
+        }
         self
     }
 
@@ -53,12 +52,12 @@ impl Ask {
     ///
     /// The [`Refusal`] to answer with: the same as a route that requires it up front would give.
     pub async fn require(&self, proofs: impl Into<Proofs>) -> Result<Elevated, Refusal> {
-        let Inner { gate, identity, client, applied } = &*self.inner;
+        let Inner { gate, identity, client, applied } = &*self.0;
         let proofs = proofs.into();
         if proofs.is_impossible() {
             return Err(self.deny());
         }
-        let client = client.clone().with_form(self.form.clone());
+        let client = client.clone().with_form(None);
         let identity = identity.clone();
         let asked = Box::new(Asked { identity, client, proofs, again: None });
         let admitted = gate.0.admit(asked).await?;
@@ -68,13 +67,13 @@ impl Ask {
 
     /// What the response says of the client's preferences, if it had any.
     pub(super) fn applied(&self) -> Option<Applied> {
-        (!self.inner.client.hold.is_zero()).then(|| self.inner.applied.clone())
+        (!self.0.client.hold.is_zero()).then(|| self.0.applied.clone())
     }
 
     /// The refusal of a request that no proof would let through; the [trail](crate::audit) has it.
     #[must_use]
     pub fn deny(&self) -> Refusal {
-        let Inner { gate, identity, client, .. } = &*self.inner;
+        let Inner { gate, identity, client, .. } = &*self.0;
         let event = gate.0.event(Kind::Refused(Problem::Denied)).of(Some(identity));
         gate.0.audit.record(&event.at_address(client.origin.ip));
         Details::of(Problem::Denied).refuse(client.format, &gate.0.site)
@@ -83,6 +82,6 @@ impl Ask {
     /// Who asks.
     #[must_use]
     pub fn identity(&self) -> &Identity {
-        &self.inner.identity
+        &self.0.identity
     }
 }
