@@ -168,10 +168,11 @@ const TAB: &str = "\u{e004}";
 
 const ENTER: &str = "\u{e007}";
 
+/// With a name for one answer that takes more lines than that of the other.
 const ARABIC: &str = r#"{
     "approve.title": "هل هذا أنت؟",
     "approve.approve": "موافقة",
-    "approve.decline": "لم أكن أنا من طلب ذلك"
+    "approve.decline": "لم أكن أنا من طلب ذلك، ولا أعرف من الذي طلبه"
 }"#;
 
 /// What makes one of two buttons more inviting.
