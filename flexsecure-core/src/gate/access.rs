@@ -53,10 +53,11 @@ impl Engine {
     /// `wanted` the one it asked for last.
     async fn decide(
         self: &Arc<Self>,
-        asked: Box<Asked>,
+        mut asked: Box<Asked>,
         wanted: &mut Option<Requirement>,
     ) -> Result<Admitted, Details> {
-        let Asked { identity, mut client, mut proofs, again } = *asked;
+        // It stays in its box, as whoever is held need not carry it twice.
+        let Asked { identity, client, proofs, again } = &mut *asked;
         let deadline = Deadline::after(client.hold);
         let address = client.origin.ip;
         let mut held = None;
@@ -64,7 +65,7 @@ impl Engine {
         let mut last: Option<Box<FlowRecord>> = None;
         loop {
             let (requirement, reason) =
-                match self.satisfy(&identity, address, &proofs, number).await? {
+                match self.satisfy(identity, address, proofs, number).await? {
                     Ok(elevated) => return Ok(Admitted { elevated, held }),
                     Err(lacking) => lacking,
                 };
@@ -78,23 +79,23 @@ impl Engine {
                 return Err(details.flow(self.describe(&record)));
             }
             // Boxed, as whoever is held after that need not keep the room it took.
-            let challenge = self.challenge(&identity, &mut client, requirement, reason);
+            let challenge = self.challenge(identity, client, requirement, reason);
             let Some((record, reason)) = Box::pin(challenge).await? else {
                 continue;
             };
             let is_hopeless = is_hopeless(&record, requirement);
             let (record, kept) = match is_hopeless {
                 true => (record, None),
-                false => self.hold(&record, &deadline).await?,
+                false => self.hold(record, &deadline).await?,
             };
             held = held.or(kept);
             let reason = match &record.flow {
                 Flow::Authenticated(_) => {
-                    if let Some((policy, facts)) = &again {
-                        proofs = self.decided_again(&**policy, facts, proofs).await?;
+                    if let Some((policy, facts)) = again {
+                        *proofs = self.decided_again(&**policy, facts, proofs.clone()).await?;
                         number = 0;
                     }
-                    last = Some(Box::new(record));
+                    last = Some(record);
                     continue;
                 }
                 Flow::Expired(end) => Reason::from(end.over()),
@@ -122,7 +123,7 @@ impl Engine {
         client: &mut Client,
         requirement: &Requirement,
         reason: Reason,
-    ) -> Result<Option<(FlowRecord, Reason)>, Details> {
+    ) -> Result<Option<(Box<FlowRecord>, Reason)>, Details> {
         if let Some(left) = self.misconfigured_for() {
             return Err(unavailable(left));
         }
@@ -139,7 +140,7 @@ impl Engine {
             }
         };
         if is_hopeless(&record, requirement) {
-            return Ok(Some((record, reason)));
+            return Ok(Some((Box::new(record), reason)));
         }
         let is_idle = matches!(record.flow, Flow::Idle(_));
         let mut reason = reason;
@@ -172,7 +173,7 @@ impl Engine {
             _ if !client.hold.is_zero() => self.refresh(record).await?,
             _ => self.inquire(record).await?,
         };
-        Ok(Some((record, reason)))
+        Ok(Some((Box::new(record), reason)))
     }
 
     /// Whether `requirement` is satisfied by now, or why not.

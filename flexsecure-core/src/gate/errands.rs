@@ -181,10 +181,10 @@ impl Engine {
     pub(super) fn ask(self: &Arc<Self>, record: FlowRecord) -> JoinHandle<()> {
         let engine = Arc::clone(self);
         tokio::spawn(async move {
-            if let Ok(advanced) =
+            if let Ok(Advanced { record, effect, .. }) =
                 engine.advance(&record, &Input::Wake { hold: Duration::ZERO }).await
             {
-                engine.carry_out(advanced).await;
+                engine.carry_out(&record, effect).await;
             }
         })
     }
@@ -203,25 +203,22 @@ impl Engine {
                 if !engine.hub.is_wanted(record.id) {
                     return;
                 }
-                let hold = engine.authority.capabilities().await.wait.min(LONGEST_HOLD);
                 // Boxed, as most of the time goes into one long question, which need not keep the room
                 // that all else takes.
-                let wake = Input::Wake { hold };
-                let advanced = match Box::pin(engine.advance(&record, &wake)).await {
-                    Ok(advanced) => advanced,
+                let (effect, wake_at) = match Box::pin(engine.wake(&record)).await {
+                    Ok(Advanced { record: stands, effect, wake_at: Some(wake_at) }) => {
+                        record = stands;
+                        (effect, wake_at)
+                    }
                     Err(StepError::Store(error)) => {
                         tracing::warn!(target: LOG, flow = %record.id, %error, "polling waits for the store");
-                        tokio::time::sleep(STORE_PAUSE).await;
-                        continue;
+                        (None, engine.now().after(STORE_PAUSE))
                     }
-                    Err(StepError::Gone | StepError::Illegal(_)) => break,
+                    Ok(Advanced { wake_at: None, .. })
+                    | Err(StepError::Gone | StepError::Illegal(_)) => break,
                 };
-                let Some(wake_at) = advanced.wake_at else {
-                    break;
-                };
-                record = advanced.record.clone();
-                if advanced.effect.is_some() {
-                    engine.carry_out(advanced).await;
+                if effect.is_some() {
+                    engine.carry_out(&record, effect).await;
                 } else {
                     let pause = wake_at.since(engine.now()).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
                     tokio::select! {
@@ -239,21 +236,27 @@ impl Engine {
         });
     }
 
-    async fn carry_out(&self, advanced: Advanced) {
-        match advanced.effect {
+    /// What is to be done about `record` now, and when to ask again.
+    async fn wake(&self, record: &FlowRecord) -> Result<Advanced, StepError> {
+        let hold = self.authority.capabilities().await.wait.min(LONGEST_HOLD);
+        self.advance(record, &Input::Wake { hold }).await
+    }
+
+    async fn carry_out(&self, record: &FlowRecord, effect: Option<Effect>) {
+        match effect {
             Some(Effect::Check { hold }) => {
                 let reply = tokio::select! {
-                    reply = self.ask_authority(&advanced.record, None, hold) => reply,
+                    reply = self.ask_authority(record, None, hold) => reply,
                     // Other nodes are not to wait for an answer that nobody reads any more.
                     () = self.closed(), if !hold.is_zero() => GIVEN_UP,
                 };
-                Box::pin(self.take_answer(&advanced.record, &Input::Check(reply))).await;
+                Box::pin(self.take_answer(record, &Input::Check(reply))).await;
             }
             // A node died between asking for the message and sending it.
             Some(Effect::Start { send }) => {
                 let capabilities = self.authority.capabilities().await;
-                let ticket = self.ticket(&advanced.record, capabilities.txn, self.now());
-                Box::pin(self.send_start(advanced.record, send, &ticket)).await;
+                let ticket = self.ticket(record, capabilities.txn, self.now());
+                Box::pin(self.send_start(record.clone(), send, &ticket)).await;
             }
             Some(Effect::CheckPin) | None => {}
         }

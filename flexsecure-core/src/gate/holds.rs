@@ -72,22 +72,23 @@ impl Engine {
     /// everybody's or this user's.
     pub(super) async fn hold(
         self: &Arc<Self>,
-        record: &FlowRecord,
+        record: Box<FlowRecord>,
         deadline: &Deadline,
-    ) -> Result<(FlowRecord, Option<Duration>), Details> {
+    ) -> Result<(Box<FlowRecord>, Option<Duration>), Details> {
         let has_begun = !matches!(record.flow, Flow::Idle(_)) || record.flow.is_starting();
         let Some(end) = deadline.end.filter(|_| has_begun) else {
-            return Ok((record.clone(), None));
+            return Ok((record, None));
         };
         let longest = Some(deadline.longest);
         if record.flow.is_over() {
-            return Ok((record.clone(), longest));
+            return Ok((record, longest));
         }
         let Some(_place) = self.holds.take(&record.binding.auth_id) else {
-            return Ok((Box::pin(self.inquire(record.clone())).await?, None));
+            let record = Box::pin(self.inquire(*record)).await?;
+            return Ok((Box::new(record), None));
         };
         let patience = pin!(tokio::time::sleep_until(end));
-        let record = self.wait_while(record.clone(), patience, |_| true).await?;
+        let record = self.wait_boxed(record, patience, |_| true).await?;
         Ok((record, longest))
     }
 
@@ -95,21 +96,34 @@ impl Engine {
     /// ends or the gate closes.
     pub(super) async fn wait_while(
         self: &Arc<Self>,
-        mut record: FlowRecord,
-        mut patience: Pin<&mut Sleep>,
+        record: FlowRecord,
+        patience: Pin<&mut Sleep>,
         is_old_news: impl Fn(&FlowRecord) -> bool + Send,
     ) -> Result<FlowRecord, Details> {
+        Ok(*self.wait_boxed(Box::new(record), patience, is_old_news).await?)
+    }
+
+    /// The same in a box, as a future that is moved into another would carry the record twice.
+    async fn wait_boxed(
+        self: &Arc<Self>,
+        mut record: Box<FlowRecord>,
+        mut patience: Pin<&mut Sleep>,
+        is_old_news: impl Fn(&FlowRecord) -> bool + Send,
+    ) -> Result<Box<FlowRecord>, Details> {
         let mut news = self.hub.subscribe(&record);
         loop {
             // Boxed, as whoever waits for long need not keep the room that a look takes.
-            record = Box::pin(self.refresh(record)).await?;
+            *record = Box::pin(self.refresh(FlowRecord::clone(&record))).await?;
             if record.flow.is_over() || !is_old_news(&record) {
                 return Ok(record);
             }
             self.tend(&record);
             tokio::select! {
                 () = news.changed() => {}
-                () = &mut patience => return Box::pin(self.refresh(record)).await,
+                () = &mut patience => {
+                    *record = Box::pin(self.refresh(FlowRecord::clone(&record))).await?;
+                    return Ok(record);
+                }
                 () = self.closed() => {
                     // What this node has asked the authority is given up, so that another can ask.
                     let given_up = tokio::time::timeout(GIVING_UP, news.untended());

@@ -222,12 +222,12 @@ impl Gate {
         // A policy that is the same for every request is the same when a wait is over.
         let is_asked_again = !client.hold.is_zero() && policy.fixed().is_none();
         let again = is_asked_again.then(|| (Arc::clone(policy), facts.to_owned()));
-        let pursuit = Pursuit {
+        let pursuit = Box::new(Pursuit {
             gate: self.clone(),
             identity: identity.clone(),
             client,
             decision: decision.into_owned(),
-        };
+        });
         Check::Pending(Pending(Box::pin(pursuit.verdict(again))))
     }
 

@@ -22,24 +22,35 @@ pub(super) struct Pursuit {
 pub(super) type Again = (Arc<dyn Policy>, OwnedFacts);
 
 impl Pursuit {
-    pub(super) async fn verdict(self, again: Option<Again>) -> Verdict {
-        let Self { gate, identity, client, decision } = self;
+    /// What has to be proved, once the policy has decided, or what becomes of the request without.
+    async fn settled(self: Box<Self>, again: Option<Again>) -> Result<Box<Asked>, Verdict> {
+        let Self { gate, identity, client, decision } = *self;
         let refuse = |details: Details| {
             let event = gate.0.event(Kind::Refused(details.problem())).of(Some(&identity));
             gate.0.audit.record(&event.at_address(client.origin.ip));
             Verdict::Refuse(details.way(client.way.clone()).refuse(client.format, &gate.0.site))
         };
-        let proofs = match settle(decision).await {
-            Ok(Settled::Prove(proofs)) => proofs,
-            Ok(Settled::Open) => return Verdict::Pass(Pass::Open),
-            Ok(Settled::OnDemand) => {
-                return Verdict::Pass(Pass::OnDemand(Ask::new(gate, identity, client)));
+        Err(match settle(decision).await {
+            Ok(Settled::Prove(proofs)) => {
+                return Ok(Box::new(Asked { identity, client, proofs, again }));
             }
-            Ok(Settled::Denied) => return refuse(Details::of(Problem::Denied)),
-            Ok(Settled::Refused(defect)) => return refuse(Details::defect(defect)),
-            Err(_) => return refuse(undecided()),
+            Ok(Settled::Open) => Verdict::Pass(Pass::Open),
+            Ok(Settled::OnDemand) => {
+                Verdict::Pass(Pass::OnDemand(Ask::new(gate, identity, client)))
+            }
+            Ok(Settled::Denied) => refuse(Details::of(Problem::Denied)),
+            Ok(Settled::Refused(defect)) => refuse(Details::defect(defect)),
+            Err(_) => refuse(undecided()),
+        })
+    }
+
+    pub(super) async fn verdict(self: Box<Self>, again: Option<Again>) -> Verdict {
+        let gate = self.gate.clone();
+        let asked = match self.settled(again).await {
+            Ok(asked) => asked,
+            Err(verdict) => return verdict,
         };
-        match gate.0.admit(Box::new(Asked { identity, client, proofs, again })).await {
+        match gate.0.admit(asked).await {
             Ok(Admitted { elevated, held: None }) => Verdict::Pass(Pass::Elevated(elevated)),
             Ok(Admitted { elevated, held }) => {
                 let applied = Applied::default();
