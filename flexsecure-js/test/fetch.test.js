@@ -449,7 +449,7 @@ test('changed tells of news, of the end, and that a flow is gone', async () => {
     assert.equal((await step.changed()).over, 'declined');
   };
   const request = createStepUp({ fetch: server.fetch, render }).fetch('/x');
-  const isHeld = () => server.sent.filter(({ headers }) => headers.get('prefer') === 'wait=30').length;
+  const isHeld = () => server.sent.filter(({ headers }) => headers.has('prefer')).length;
   await until(() => isHeld() === 1);
   await settled();
   server.change('f1', { match: '47' });
@@ -525,7 +525,7 @@ test('a server that holds no question is not asked in a hot loop', async (t) => 
   let questions = 0;
   const send = (input, init) => {
     const { prefer, ...headers } = init?.headers ?? {};
-    if (prefer === 'wait=30') questions += 1;
+    if (prefer) questions += 1;
     return server.fetch(input, { ...init, headers });
   };
   const request = createStepUp({ fetch: send, render: (step) => step.changed() }).fetch('/x');

@@ -66,7 +66,7 @@ export class Server {
       return problem(429, 'too-soon', { flow }, { 'retry-after': '27' });
     }
     if (verb === '/start') this.change(id, { state: 'started' });
-    if (headers.get('prefer') === 'wait=30' && !['authenticated', 'expired'].includes(flow.state)) {
+    if (headers.get('prefer') && !['authenticated', 'expired'].includes(flow.state)) {
       await new Promise((resolve, reject) => {
         this.#held.push(resolve);
         signal.addEventListener('abort', () => reject(signal.reason));

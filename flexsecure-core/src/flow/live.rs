@@ -132,10 +132,6 @@ impl Live {
         self.polls
     }
 
-    pub(super) fn is_fresh(&self, now: Timestamp) -> bool {
-        now.since(self.started_at) < self.interval
-    }
-
     pub(super) const fn resend_from(&self) -> Timestamp {
         self.resend_from
     }

@@ -303,11 +303,6 @@ impl Flow {
         self.live().map(Live::resend_from)
     }
 
-    /// Whether it was started less than an interval ago.
-    pub(crate) fn is_fresh(&self, now: Timestamp) -> bool {
-        self.live().is_some_and(|live| live.is_fresh(now))
-    }
-
     /// What kept the first message from being sent, and until when it is not worth trying.
     #[must_use]
     pub const fn hindrance(&self) -> Option<(Hindrance, Timestamp)> {

@@ -193,10 +193,7 @@ impl Engine {
         if matches!(body, FlowBody::TooLarge) {
             return Err(Details::of(Problem::BodyTooLarge));
         }
-        let is_page = matches!(request.format, Format::Html(_));
         match verb {
-            // Nobody has answered yet, and to ask would put off the question of the page's script.
-            Verb::Show | Verb::Page if is_page && record.flow.is_fresh(self.now()) => Ok(record),
             Verb::Show => self.show(record, request.wait).await,
             Verb::Page => self.show(record, Duration::ZERO).await,
             Verb::Start => self.start_or_resend(record).await,

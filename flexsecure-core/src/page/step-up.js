@@ -8,11 +8,6 @@ const REFUSAL = 'urn:flexsecure:problem:step-up-required';
 const HOPELESS = ['no-method', 'loop'];
 /** How long the server may hold a question for news, in seconds. */
 const WAIT = 30;
-/**
- * For a look at how it is, in seconds: one that could not be held at all would have the server ask
- * the authority in the same way, and put off the question that it may answer late.
- */
-const GLANCE = 1;
 /** What an answer may take beyond that, in seconds. */
 const PATIENCE = 15;
 
@@ -365,7 +360,7 @@ function watch(flow, signal, tell) {
     }
   };
 
-  const glance = () => look(GLANCE, AbortSignal.any([awake, nudge.signal])).catch(() => {});
+  const glance = () => look(0, AbortSignal.any([awake, nudge.signal])).catch(() => {});
 
   /** Gives up whatever question is under way: its connection may not have survived a sleep. */
   const lookNow = () => {
@@ -379,7 +374,7 @@ function watch(flow, signal, tell) {
   const ask = async (until) => {
     for (let failures = 0; !until.aborted; ) {
       const current = AbortSignal.any([until, nudge.signal]);
-      const [since, before, wait] = [Date.now(), flow.state, isBehind ? GLANCE : WAIT];
+      const [since, before, wait] = [Date.now(), flow.state, isBehind ? 0 : WAIT];
       let rest = 0;
       if (!locks && page?.hidden) rest = Infinity;
       else {
@@ -387,7 +382,7 @@ function watch(flow, signal, tell) {
           await look(wait, current);
           failures = 0;
           // One that does not hold a question, or what is on the way, is not asked at once again.
-          const isHasty = wait === WAIT && before && !isNews(before, flow.state);
+          const isHasty = wait && before && !isNews(before, flow.state);
           if (isHasty) rest = (flow.state.interval ?? 2) * 1000 - (Date.now() - since);
         } catch (error) {
           if (current.aborted) continue;
