@@ -321,7 +321,7 @@ fn pictures() -> PathBuf {
 }
 
 /// What takes longer does not come.
-const LONGEST_WAIT: Duration = Duration::from_secs(20);
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 /// The driver tells nothing by itself.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(40);
