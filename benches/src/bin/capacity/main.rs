@@ -6,7 +6,7 @@
 //! ```
 //!
 //! It stays on the loopback interface. The figures are explained in `benches/README.md`. It ends
-//! with 1 if a promise about memory is broken; of times it promises nothing.
+//! with 1 if a promise about memory is broken or a held request is lost; of times it promises nothing.
 
 #![expect(
     clippy::unwrap_used,

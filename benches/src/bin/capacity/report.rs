@@ -52,6 +52,12 @@ impl Report {
         self.row(&format!("promised: {what}"), verdict);
     }
 
+    /// A row of what there must be none of: any ends the program with 1, be the run ever so small.
+    pub(crate) fn none_of(&mut self, what: &str, count: u64) {
+        self.is_broken |= count > 0;
+        self.row(what, grouped(count));
+    }
+
     pub(crate) fn exit_code(&self) -> ExitCode {
         if self.is_broken { ExitCode::FAILURE } else { ExitCode::SUCCESS }
     }
@@ -136,10 +142,13 @@ mod tests {
     }
 
     #[test]
-    fn a_small_run_judges_nothing() {
+    fn a_small_run_judges_no_figure() {
         let mut report = Report::new(false);
         report.fits("flows", 11, 10);
+        report.none_of("lost", 0);
         assert_eq!(report.exit_code(), ExitCode::SUCCESS);
+        report.none_of("lost", 1);
+        assert_eq!(report.exit_code(), ExitCode::FAILURE);
     }
 
     #[test]

@@ -81,7 +81,7 @@ fn hold(adapter: Adapter, held: usize, report: &mut Report) {
     }
     report.row(&format!("{name}: from the approval of all to the last answer"), time(took));
     report.row(&format!("{name}: answered as they should be"), grouped(as_u64(answers.right)));
-    report.row(&format!("{name}: lost"), grouped(as_u64(held.saturating_sub(answers.right))));
+    report.none_of(&format!("{name}: lost"), as_u64(held.saturating_sub(answers.right)));
     if let Some(wrong) = answers.wrong {
         report.note(&format!("the first that was not: {wrong}"));
     }

@@ -1,6 +1,6 @@
 //! The app whose requests are held, on either framework.
 
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::process::ExitCode;
 use std::thread;
 
@@ -43,6 +43,9 @@ fn on_axum(runtime: &Runtime, gate: Gate, listener: TcpListener) {
         .identify(|head| identity(head.headers.get("x-user")?.to_str().ok()?));
     let transfers = post(|| async { "transferred\n" }).layer(step_up.require(requirement()));
     let app = Router::new().route("/transfers", transfers).merge(step_up.routes());
+    // As apps are served whose gate is to know the addresses of clients; and a router that is served by
+    // itself copies its tables for each connection.
+    let app = app.into_make_service_with_connect_info::<SocketAddr>();
     runtime.spawn(async move {
         let listener = tokio::net::TcpListener::from_std(listener).unwrap();
         axum::serve(listener, app).await.unwrap();
