@@ -139,30 +139,6 @@ async fn nobody_queues_for_a_silent_server() {
     assert!(unavailable(&store, &who).await < AT_ONCE);
 }
 
-/// However many requests there are, it is not sent more at a time than it may be.
-#[tokio::test]
-async fn slow_server_is_not_buried() {
-    let server = Server::start();
-    let proxy = Proxy::before(&server).await;
-    let store = proxy.builder().without_local_copies().connect().unwrap();
-    let who = Someone::new();
-    eventually("the store is there", async || who.is_served(&store).await).await;
-    proxy.delay(5000, 5000);
-    let before = server.scripts_run().await;
-    let asking: Vec<_> = (0..3000)
-        .map(|_| {
-            let (store, who) = (store.clone(), who.clone());
-            tokio::spawn(async move { unavailable(&store, &who).await })
-        })
-        .collect();
-    for asked in asking {
-        asked.await.unwrap();
-    }
-    let sent = server.scripts_run().await - before;
-    // Each has two questions, of which 1,024 are under way at a time; each is tried twice at the most.
-    assert!((1..=2048).contains(&sent), "{sent} scripts");
-}
-
 #[tokio::test]
 async fn replica_is_neither_written_to_nor_believed() {
     let server = Server::start();
