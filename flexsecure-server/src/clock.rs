@@ -4,7 +4,7 @@ use std::{
 };
 
 /// A moment of wall-clock time, in milliseconds since the Unix epoch.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct UnixMillis(i64);
 
 impl UnixMillis {

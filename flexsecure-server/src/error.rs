@@ -1,13 +1,49 @@
-use std::path::PathBuf;
+use std::{error::Error, io, path::PathBuf};
 
 use flexsecure_core::page::PagesError;
 
 use crate::ServerKeysError;
 
-/// The database failed: its disk is full, another process holds it too long, or it is damaged.
+/// The database failed.
 #[derive(Debug, thiserror::Error)]
-#[error("the database failed")]
-pub struct StoreError(#[from] sqlx::Error);
+#[non_exhaustive]
+pub enum StoreError {
+    /// Its disk is full, another process holds it too long, it can't be reached, or it is damaged.
+    #[error("the database failed")]
+    Database(#[source] Box<dyn Error + Send + Sync>),
+    /// It was made by a later version of this program.
+    #[error("the database is of a later version ({version}): it needs a later flexsecure-server")]
+    TooNew {
+        /// Of its tables.
+        version: i64,
+    },
+    /// What was written with something else that failed was undone with it.
+    #[error("the database undid what was written")]
+    Undone,
+    /// Nothing is written any more: the process has to be started again.
+    #[error("the database is not written any more")]
+    Closed,
+    /// The operating system gave no thread.
+    #[error("no thread can be started for the database")]
+    Thread(#[source] io::Error),
+}
+
+impl StoreError {
+    /// For those whose transaction another one's failure ended.
+    pub(crate) fn of_group(&self) -> Self {
+        Self::Undone
+    }
+
+    pub(crate) fn interrupted(error: tokio::task::JoinError) -> Self {
+        Self::Database(Box::new(error))
+    }
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Database(Box::new(error))
+    }
+}
 
 /// Why a server, or its directory, could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -26,7 +62,7 @@ pub enum OpenError {
     },
     /// There is no place for throwaway data.
     #[error("no temporary folder can be made")]
-    TemporaryFolder(#[source] std::io::Error),
+    TemporaryFolder(#[source] io::Error),
     /// The file with the server's keys can't be used.
     #[error(transparent)]
     Keys(#[from] ServerKeysError),
@@ -38,4 +74,4 @@ pub enum OpenError {
 /// Why a server stopped serving by itself.
 #[derive(Debug, thiserror::Error)]
 #[error("the server can't accept connections any more")]
-pub struct ServeError(#[from] std::io::Error);
+pub struct ServeError(#[from] io::Error);

@@ -18,7 +18,10 @@ pub use self::{
     clock::{Clock, SystemClock, UnixMillis},
     config::{Config, PublicUrl, PublicUrlError},
     delivery::{Channel, Delivery, DeliveryError, Inbox, Message, Smtp, SmtpConfigError},
-    directory::{ApiKey, Assignment, Directory, DirectoryError, NewUser, Policies, System, User},
+    directory::{
+        ApiKey, Assignment, Contact, Directory, DirectoryError, NewUser, Policies, Scopes, System,
+        User,
+    },
     error::{OpenError, ServeError, StoreError},
     secret::{ApiKeySecret, RandomnessError, ServerKeysError},
     server::Server,

@@ -1,7 +1,7 @@
 use std::{
     ffi::OsString,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex},
+    sync::Arc,
     time::Duration,
 };
 
@@ -17,11 +17,11 @@ use crate::{
     Config, Directory, Inbox, OpenError, ServeError, api,
     challenge::{Challenges, Waiters},
     config::Database,
-    delivery::Dispatcher,
+    delivery::{Courier, Work},
     pages,
     secret::ServerKeys,
     stopping::Stopping,
-    store::Store,
+    store::{KeyStore as _, SharedStore, Sqlite},
 };
 
 /// The authority: opened once, then administered, served, or both. Cheap to clone.
@@ -63,22 +63,22 @@ impl Server {
         let waiters = Arc::<Waiters>::default();
         let inbox = Inbox::default();
         let clock = config.clock;
-        let dispatcher = Dispatcher {
-            store: store.clone(),
+        let public_url = config.public_url;
+        let courier = Arc::new(Courier {
+            store: Arc::clone(&store),
             pages: pages.clone(),
+            keys: Arc::clone(&keys),
             clock: Arc::clone(&clock),
+            public_url: public_url.clone(),
             inbox: config.inbox.then(|| inbox.clone()),
             delivery: config.delivery,
-            under_way: Mutex::default(),
-        };
-        let directory = Directory::new(
-            store.clone(),
-            Arc::clone(&keys),
-            Arc::clone(&waiters),
-            Arc::clone(&clock),
-        );
-        let public_url = config.public_url;
-        let challenges = Challenges { store, keys, clock, dispatcher, waiters, public_url };
+            work: Work::default(),
+        });
+        let opened = (Arc::clone(&store), Arc::clone(&keys));
+        let directory = Directory::new(opened, Arc::clone(&waiters), Arc::clone(&clock))
+            .await
+            .map_err(|source| OpenError::Database { path, source })?;
+        let challenges = Challenges { store, keys, clock, courier, waiters, public_url };
         let inner =
             Inner { challenges, directory, pages, inbox, has_inbox: config.inbox, _folder: folder };
         Ok(Self { inner: Arc::new(inner) })
@@ -112,15 +112,21 @@ impl Server {
                 tracing::debug!(error = %error, "a connection keeps its delay");
             }
         });
+        let courier = &self.inner.challenges.courier;
+        let sending = tokio::spawn({
+            let (courier, stopping) = (Arc::clone(courier), stopping.clone());
+            async move { courier.run(stopping).await }
+        });
         let serving = axum::serve(listener, app).with_graceful_shutdown(async move {
             shutdown.await;
             stop.now();
         });
         let served = tokio::select! {
             served = serving => served,
-            () = self.sweep_until_overdue(stopping) => Ok(()),
+            () = self.sweep_until_overdue(stopping.clone()) => Ok(()),
         };
-        self.inner.challenges.dispatcher.drain(SEND_LIMIT).await;
+        sending.abort();
+        courier.drain(SEND_LIMIT).await;
         Ok(served?)
     }
 
@@ -146,14 +152,12 @@ impl Server {
 /// The database and the key file beside it.
 ///
 /// A new key file would invalidate every API key, so it is only made as long as there is none.
-pub(crate) async fn open_store(path: &Path) -> Result<(Store, Arc<ServerKeys>), OpenError> {
-    let store = Store::open(path).await?;
-    let in_use = store
-        .any_api_key()
-        .await
-        .map_err(|source| OpenError::Database { path: path.to_owned(), source })?;
+pub(crate) async fn open_store(path: &Path) -> Result<(SharedStore, Arc<ServerKeys>), OpenError> {
+    let failed = |source| OpenError::Database { path: path.to_owned(), source };
+    let store = Sqlite::open(path).await.map_err(failed)?;
+    let in_use = store.any_api_key().await.map_err(failed)?;
     let keys = ServerKeys::open(&key_file(path), !in_use)?;
-    Ok((store, Arc::new(keys)))
+    Ok((Arc::new(store), Arc::new(keys)))
 }
 
 fn key_file(database: &Path) -> PathBuf {

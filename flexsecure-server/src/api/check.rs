@@ -11,7 +11,7 @@ use serde::{
     de::{Error, Visitor},
 };
 
-use super::{AppState, Caller, Reply, body::Body, prefer, to_the_end};
+use super::{AppState, Asking, Reply, body::Body, prefer, to_the_end};
 use crate::challenge::CheckRequest;
 
 #[derive(Debug, Deserialize)]
@@ -24,13 +24,14 @@ pub(super) struct CheckBody {
 
 pub(super) async fn check(
     State(state): State<AppState>,
-    caller: Caller,
+    caller: Asking,
     headers: HeaderMap,
     Body(body): Body<CheckBody>,
 ) -> Result<Response, Reply> {
     let request = CheckRequest {
-        api_key: caller.api_key,
-        system: body.system,
+        account: caller.0.account,
+        api_key: caller.0.api_key,
+        system: caller.may_ask_for(body.system),
         auth_id: body.authid,
         txn: body.txn,
         pin: body.pin.map(|pin| pin.0),

@@ -20,7 +20,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 pub(crate) use self::inbox::InboxPage;
-use self::{caller::Caller, reply::Reply};
+use self::{caller::Asking, reply::Reply};
 use crate::{
     Server, approval,
     challenge::ServiceError,
@@ -69,7 +69,7 @@ pub(crate) async fn to_the_end<T: Send + 'static>(
     tokio::spawn(work).await?
 }
 
-async fn capabilities(_caller: Caller) -> Json<Value> {
+async fn capabilities(_caller: Asking) -> Json<Value> {
     Json(json!({
         "txn": true,
         "match": true,

@@ -15,6 +15,7 @@ pub(super) enum Reply {
     Started(Started),
     Checked(Answer),
     StartRefused,
+    TooMany { wait: Duration },
     UnknownKey,
     BadRequest(&'static str),
     NotJson,
@@ -47,16 +48,36 @@ struct Wire {
 
 impl IntoResponse for Reply {
     fn into_response(self) -> Response {
+        let retry_after = self.retry_after().map(HeaderValue::from);
         let (status, wire) = self.into_parts();
         let mut response = (status, Json(wire)).into_response();
-        if status == StatusCode::SERVICE_UNAVAILABLE {
-            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("5"));
+        if let Some(retry_after) = retry_after {
+            response.headers_mut().insert(RETRY_AFTER, retry_after);
         }
         response
     }
 }
 
 impl Reply {
+    /// In whole seconds, if the same may be asked again later.
+    fn retry_after(&self) -> Option<u64> {
+        match self {
+            Self::TooMany { wait } | Self::Checked(Answer::TooSoon { wait, .. }) => {
+                Some(wait.as_secs().saturating_add(1))
+            }
+            Self::Unavailable => Some(5),
+            Self::Started(_)
+            | Self::Checked(_)
+            | Self::StartRefused
+            | Self::UnknownKey
+            | Self::BadRequest(_)
+            | Self::NotJson
+            | Self::TooLarge
+            | Self::NotFound
+            | Self::MethodNotAllowed => None,
+        }
+    }
+
     fn into_parts(self) -> (StatusCode, Wire) {
         let says = |result| Wire { result, ..Wire::default() };
         let objects = |detail| Wire { detail: Some(detail), ..says("bad request") };
@@ -74,6 +95,7 @@ impl Reply {
             ),
             Self::Checked(answer) => checked(answer),
             Self::StartRefused => (StatusCode::FORBIDDEN, says(SECURITY_ERROR)),
+            Self::TooMany { .. } => (StatusCode::TOO_MANY_REQUESTS, says("too many")),
             Self::UnknownKey => (StatusCode::UNAUTHORIZED, says(SECURITY_ERROR)),
             Self::BadRequest(detail) => (StatusCode::BAD_REQUEST, objects(detail)),
             Self::NotJson => {
@@ -103,6 +125,14 @@ fn checked(answer: Answer) -> (StatusCode, Wire) {
         Answer::Rejected { reason, attempts_left } => (
             StatusCode::FORBIDDEN,
             Wire { attempts_left, reason: Some(reason.as_str()), ..says(SECURITY_ERROR) },
+        ),
+        Answer::TooSoon { attempts_left, .. } => (
+            StatusCode::TOO_MANY_REQUESTS,
+            Wire {
+                attempts_left: Some(attempts_left),
+                reason: Some("too soon"),
+                ..says(SECURITY_ERROR)
+            },
         ),
     }
 }

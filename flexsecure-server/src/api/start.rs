@@ -4,9 +4,9 @@ use axum::{extract::State, http::HeaderMap};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use super::{AppState, Caller, Reply, body::Body, to_the_end};
+use super::{AppState, Asking, Reply, body::Body, to_the_end};
 use crate::{
-    challenge::StartRequest,
+    challenge::{StartOutcome, StartRequest},
     directory::{validate_auth_id, validate_name, validate_operation},
 };
 
@@ -22,17 +22,21 @@ pub(super) struct StartBody {
 
 pub(super) async fn start(
     State(state): State<AppState>,
-    caller: Caller,
+    caller: Asking,
     headers: HeaderMap,
     Body(body): Body<StartBody>,
 ) -> Result<Reply, Reply> {
     let request = parse(caller, &headers, body)?;
     let server = state.server;
-    let started = to_the_end(async move { server.inner.challenges.start(&request).await }).await?;
-    Ok(started.map_or(Reply::StartRefused, Reply::Started))
+    let started = to_the_end(async move { server.inner.challenges.start(request).await }).await?;
+    Ok(match started {
+        StartOutcome::Started(started) => Reply::Started(started),
+        StartOutcome::Refused => Reply::StartRefused,
+        StartOutcome::Limited { wait } => Reply::TooMany { wait },
+    })
 }
 
-fn parse(caller: Caller, headers: &HeaderMap, body: StartBody) -> Result<StartRequest, Reply> {
+fn parse(caller: Asking, headers: &HeaderMap, body: StartBody) -> Result<StartRequest, Reply> {
     let operation = body.operation.unwrap_or_default();
     if !validate_operation(&operation) {
         return Err(Reply::BadRequest(
@@ -51,8 +55,9 @@ fn parse(caller: Caller, headers: &HeaderMap, body: StartBody) -> Result<StartRe
     let known =
         |name: String, valid: fn(&str) -> bool| if valid(&name) { name } else { String::new() };
     Ok(StartRequest {
-        api_key: caller.api_key,
-        system: known(body.system, validate_name),
+        account: caller.0.account,
+        api_key: caller.0.api_key,
+        system: known(caller.may_ask_for(body.system), validate_name),
         auth_id: known(body.authid, validate_auth_id),
         operation,
         binding: body.binding.unwrap_or_default(),

@@ -37,7 +37,7 @@ impl fmt::Debug for Pin {
 }
 
 /// What a user typed, in the one form a PIN can have.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct SubmittedPin(SecretString);
 
 impl SubmittedPin {

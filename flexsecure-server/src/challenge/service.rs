@@ -6,24 +6,26 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::time::sleep;
 
 use super::{
-    Answer, Challenge, LinkToken, MatchNumber, Pin, Reason, Standing, State, SubmittedPin, Waiters,
+    Answer, Limit, LinkToken, MatchNumber, PinAttempt, Reason, Standing, SubmittedPin, Waiters,
 };
 use crate::{
     Clock, Method, PublicUrl, StoreError,
-    delivery::{Content, Dispatcher, Letter},
+    delivery::Courier,
     directory::{validate_auth_id, validate_name},
     secret::{RandomnessError, ServerKey, ServerKeys, random_bytes},
     stopping::Stopping,
-    store::{ApprovalRequest, Event, FreshChallenge, Recipient, Start, Store},
+    store::{
+        AccountId, ApprovalRequest, CheckedChallenge, Lookup, PinSubmission, SharedStore, Start,
+    },
 };
 
 /// Starts challenges, answers checks, takes approvals.
 #[derive(Debug)]
 pub(crate) struct Challenges {
-    pub(crate) store: Store,
+    pub(crate) store: SharedStore,
     pub(crate) keys: Arc<ServerKeys>,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) dispatcher: Dispatcher,
+    pub(crate) courier: Arc<Courier>,
     pub(crate) waiters: Arc<Waiters>,
     pub(crate) public_url: PublicUrl,
 }
@@ -31,6 +33,7 @@ pub(crate) struct Challenges {
 /// A start that has been parsed.
 #[derive(Debug)]
 pub(crate) struct StartRequest {
+    pub(crate) account: AccountId,
     pub(crate) api_key: i64,
     pub(crate) system: String,
     pub(crate) auth_id: String,
@@ -41,6 +44,41 @@ pub(crate) struct StartRequest {
     pub(crate) ip: Option<IpAddr>,
     pub(crate) user_agent: Option<String>,
     pub(crate) idempotency_key_hash: Option<[u8; 32]>,
+}
+
+/// What a challenge is made of, drawn before it is known whether there will be one: a refusal costs the same.
+#[derive(Debug)]
+pub(crate) struct Draft {
+    pub(crate) txn: String,
+    pub(crate) server_key: String,
+    pub(crate) nonce: [u8; 32],
+    pub(crate) token_hash: [u8; 32],
+    pub(crate) match_number: MatchNumber,
+}
+
+impl Draft {
+    pub(crate) fn new(server_key: &ServerKey) -> Result<Self, RandomnessError> {
+        let nonce = random_bytes::<32>()?;
+        Ok(Self {
+            txn: URL_SAFE_NO_PAD.encode(random_bytes::<16>()?),
+            server_key: server_key.id().to_owned(),
+            nonce,
+            token_hash: LinkToken::derive(server_key, &nonce).hash(),
+            match_number: MatchNumber::random()?,
+        })
+    }
+}
+
+/// What becomes of a start.
+#[derive(Debug)]
+pub(crate) enum StartOutcome {
+    Started(Started),
+    /// Why is not told.
+    Refused,
+    /// Another may be made after that.
+    Limited {
+        wait: Duration,
+    },
 }
 
 /// What a start is told.
@@ -55,6 +93,7 @@ pub(crate) struct Started {
 /// A check that has been parsed.
 #[derive(Debug)]
 pub(crate) struct CheckRequest {
+    pub(crate) account: AccountId,
     pub(crate) api_key: i64,
     pub(crate) system: String,
     pub(crate) auth_id: String,
@@ -79,33 +118,24 @@ pub(crate) enum Outcome {
 }
 
 impl Challenges {
-    /// `None` is a refusal; why is not told.
-    pub(crate) async fn start(
-        &self,
-        request: &StartRequest,
-    ) -> Result<Option<Started>, ServiceError> {
+    pub(crate) async fn start(&self, request: StartRequest) -> Result<StartOutcome, ServiceError> {
         let now = self.clock.now();
-        let server_key = self.keys.current();
-        let nonce = random_bytes::<32>()?;
-        let fresh = FreshChallenge {
-            txn: URL_SAFE_NO_PAD.encode(random_bytes::<16>()?),
-            server_key: server_key.id(),
-            nonce,
-            token_hash: LinkToken::derive(server_key, &nonce).hash(),
-            match_number: MatchNumber::random()?,
-            pin_life: PIN_LIFE,
-            link_life: LINK_LIFE,
-            resend_after: RESEND_AFTER,
+        let draft = Draft::new(self.keys.current())?;
+        let challenge = match self.store.start(Arc::new(request), draft, now).await? {
+            // It will not be otherwise tomorrow, unless somebody allows it.
+            Start::Refused | Start::Limited { limit: Limit::Country, .. } => {
+                return Ok(StartOutcome::Refused);
+            }
+            Start::Limited { until, .. } => {
+                return Ok(StartOutcome::Limited { wait: until.saturating_since(now) });
+            }
+            Start::Repeated(challenge) => challenge,
+            Start::Queued(challenge) => {
+                self.courier.queued().await;
+                challenge
+            }
         };
-        let (challenge, recipient) = match self.store.start(request, &fresh, now).await? {
-            Start::Refused => return Ok(None),
-            Start::Repeated(challenge) => (challenge, None),
-            Start::Due(challenge, recipient) => (challenge, Some(recipient)),
-        };
-        if let Some(recipient) = recipient {
-            self.send(request, &challenge, recipient)?;
-        }
-        Ok(Some(Started {
+        Ok(StartOutcome::Started(Started {
             remaining: challenge.remaining(now),
             txn: challenge.txn,
             method: challenge.method,
@@ -115,10 +145,12 @@ impl Challenges {
 
     /// Without a PIN this writes nothing, except that it takes the one approval a check without `txn` may have.
     pub(crate) async fn check(&self, request: &CheckRequest) -> Result<Answer, ServiceError> {
-        let Some(challenge) = self.find(request).await? else { return Ok(Answer::Refused) };
         match &request.pin {
-            Some(pin) => self.submit(request, &challenge, pin).await,
-            None => self.read(request, &challenge).await,
+            Some(pin) => self.submit(request, pin).await,
+            None => match self.find(request).await? {
+                Some(found) => self.read(request, &found).await,
+                None => Ok(Answer::Refused),
+            },
         }
     }
 
@@ -129,8 +161,8 @@ impl Challenges {
         wait: Duration,
         mut stopping: Stopping,
     ) -> Result<Answer, ServiceError> {
-        let Some(challenge) = self.find(request).await? else { return Ok(Answer::Refused) };
-        let mut waiter = self.waiters.subscribe(challenge.id);
+        let Some(found) = self.find(request).await? else { return Ok(Answer::Refused) };
+        let mut waiter = self.waiters.subscribe(found.challenge.id);
         let answer = self.check(request).await?;
         let Answer::Pending { remaining } = answer else { return Ok(answer) };
         tokio::select! {
@@ -157,40 +189,45 @@ impl Challenges {
         token: &LinkToken,
         decision: Decision,
     ) -> Result<Outcome, ServiceError> {
-        let Some(request) = self.approval_request(token).await? else { return Ok(Outcome::Gone) };
-        let (state, event, outcome) = match decision {
-            Decision::Decline => (State::Declined, Event::Declined, Outcome::Declined),
-            Decision::Approve(number) if request.challenge.match_number == Some(number) => {
-                (State::Authenticated, Event::Authenticated, Outcome::Approved)
-            }
-            Decision::Approve(_) => (State::Declined, Event::WrongMatch, Outcome::WrongNumber),
-        };
-        let challenge = request.challenge.id;
-        if !self.store.end(challenge, state, event, self.clock.now()).await? {
-            return Ok(Outcome::Gone);
+        let decided = self.store.decide(token.hash(), decision, self.clock.now()).await?;
+        let (changed, outcome) = decided;
+        if let Some(challenge) = changed {
+            self.changed(challenge);
         }
-        self.waiters.wake(challenge);
         Ok(outcome)
     }
 
     /// Marks what has run out, and forgets what did so long ago.
     pub(crate) async fn sweep(&self) -> Result<(), StoreError> {
         let now = self.clock.now();
-        self.store.sweep(now.saturating_sub(FORGET_AFTER), now).await
+        let forget_before = now.saturating_sub(FORGET_AFTER);
+        while self.store.sweep(forget_before, SWEPT_AT_ONCE, now).await? {}
+        Ok(())
     }
 
-    async fn find(&self, request: &CheckRequest) -> Result<Option<Challenge>, StoreError> {
-        if !validate_name(&request.system) || !validate_auth_id(&request.auth_id) {
+    async fn find(&self, request: &CheckRequest) -> Result<Option<CheckedChallenge>, StoreError> {
+        if !is_plausible(request) {
             return Ok(None);
         }
-        self.store.challenge(&request.system, &request.auth_id, request.txn.as_deref()).await
+        self.store
+            .challenge(&Lookup {
+                account: request.account,
+                system: &request.system,
+                auth_id: &request.auth_id,
+                txn: request.txn.as_deref(),
+            })
+            .await
     }
 
     async fn read(
         &self,
         request: &CheckRequest,
-        challenge: &Challenge,
+        found: &CheckedChallenge,
     ) -> Result<Answer, ServiceError> {
+        let CheckedChallenge { challenge, requires_txn } = found;
+        if *requires_txn && request.txn.is_none() {
+            return Ok(Answer::Rejected { reason: Reason::Txn, attempts_left: None });
+        }
         let now = self.clock.now();
         let standing = challenge.standing(now);
         if standing != Standing::Authenticated || request.txn.is_some() {
@@ -203,120 +240,42 @@ impl Challenges {
     async fn submit(
         &self,
         request: &CheckRequest,
-        challenge: &Challenge,
         pin: &SecretString,
     ) -> Result<Answer, ServiceError> {
-        let rejected = |reason| {
-            let attempts_left =
-                (challenge.method == Method::Pin).then_some(challenge.attempts_left());
-            Ok(Answer::Rejected { reason, attempts_left })
-        };
-        let now = self.clock.now();
-        let standing = challenge.standing(now);
-        if !matches!(standing, Standing::Live { .. } | Standing::Authenticated) {
-            return Ok(standing.into());
+        if !is_plausible(request) {
+            return Ok(Answer::Refused);
         }
-        if challenge.method != Method::Pin {
-            return rejected(Reason::Method);
-        }
-        let Some(submitted) = SubmittedPin::parse(pin.expose_secret()) else {
-            return rejected(Reason::Malformed);
+        let submission = PinSubmission {
+            account: request.account,
+            api_key: request.api_key,
+            system: request.system.clone(),
+            auth_id: request.auth_id.clone(),
+            txn: request.txn.clone(),
+            pin: PinAttempt {
+                keys: Arc::clone(&self.keys),
+                submitted: SubmittedPin::parse(pin.expose_secret()),
+                has_txn: request.txn.is_some(),
+            },
         };
-        if standing == Standing::Authenticated {
-            return self.repeat(request, challenge, &submitted);
-        }
-        let Some(attempt) = self.store.attempt(challenge.id, request.api_key, now).await? else {
-            return self.lost_the_race(request, challenge, &submitted).await;
+        let Some((challenge, answer)) = self.store.submit(submission, self.clock.now()).await?
+        else {
+            return Ok(Answer::Refused);
         };
-        let attempts_left = attempt.attempts_left();
-        let answer = if self.is_right(challenge, &submitted)? {
-            if attempt.succeed().await? { Answer::Authenticated } else { Answer::Expired }
-        } else {
-            attempt.fail().await?;
-            let reason = if attempts_left == 0 { Reason::Attempts } else { Reason::Pin };
-            Answer::Rejected { reason, attempts_left: Some(attempts_left) }
-        };
-        self.waiters.wake(challenge.id);
+        self.changed(challenge);
         Ok(answer)
     }
 
-    /// A challenge that ended between the look and the attempt.
-    async fn lost_the_race(
-        &self,
-        request: &CheckRequest,
-        challenge: &Challenge,
-        submitted: &SubmittedPin,
-    ) -> Result<Answer, ServiceError> {
-        let found =
-            self.store.challenge(&request.system, &request.auth_id, Some(&challenge.txn)).await?;
-        let Some(challenge) = found else { return Ok(Answer::Refused) };
-        match challenge.standing(self.clock.now()) {
-            Standing::Authenticated => self.repeat(request, &challenge, submitted),
-            Standing::Live { .. } => Ok(Standing::Over(Reason::Attempts).into()),
-            standing @ (Standing::Expired | Standing::Over(_)) => Ok(standing.into()),
-        }
+    fn changed(&self, challenge: i64) {
+        self.waiters.wake(challenge);
+        self.store.announce(challenge);
+        // A wrong PIN can queue a message too.
+        self.courier.wake();
     }
+}
 
-    /// A lost reply loses no approval: the right PIN with the right `txn` is answered alike again. It ended the
-    /// challenge, so there is nothing left to guess.
-    fn repeat(
-        &self,
-        request: &CheckRequest,
-        challenge: &Challenge,
-        submitted: &SubmittedPin,
-    ) -> Result<Answer, ServiceError> {
-        if request.txn.is_none() {
-            return Ok(Answer::Expired);
-        }
-        Ok(if self.is_right(challenge, submitted)? {
-            Answer::Authenticated
-        } else {
-            Answer::Rejected { reason: Reason::Pin, attempts_left: None }
-        })
-    }
-
-    fn is_right(
-        &self,
-        challenge: &Challenge,
-        submitted: &SubmittedPin,
-    ) -> Result<bool, ServiceError> {
-        let key = self.server_key(challenge)?;
-        Ok(Pin::derive(key, &challenge.nonce).matches(submitted, key, &challenge.nonce))
-    }
-
-    fn send(
-        &self,
-        request: &StartRequest,
-        challenge: &Challenge,
-        recipient: Recipient,
-    ) -> Result<(), ServiceError> {
-        let key = self.server_key(challenge)?;
-        let content = match challenge.method {
-            Method::Pin => {
-                let pin = Pin::derive(key, &challenge.nonce);
-                Content::Pin(SecretString::from(pin.expose()))
-            }
-            Method::Passwordless => {
-                let token = LinkToken::derive(key, &challenge.nonce);
-                Content::Link(self.public_url.link(token.expose()))
-            }
-        };
-        self.dispatcher.send(Letter {
-            challenge: challenge.id,
-            recipient,
-            system: &request.system,
-            operation: &request.operation,
-            content,
-            minutes: challenge.remaining(self.clock.now()).as_secs().div_ceil(60),
-        })?;
-        Ok(())
-    }
-
-    fn server_key(&self, challenge: &Challenge) -> Result<&ServerKey, ServiceError> {
-        self.keys
-            .find(&challenge.server_key)
-            .ok_or_else(|| ServiceError::KeyMissing { id: challenge.server_key.clone() })
-    }
+/// What nothing can be called needs no look-up.
+fn is_plausible(request: &CheckRequest) -> bool {
+    validate_name(&request.system) && validate_auth_id(&request.auth_id)
 }
 
 /// Why a request could not be answered. None of it is the caller's doing.
@@ -334,7 +293,5 @@ pub(crate) enum ServiceError {
     Interrupted(#[from] tokio::task::JoinError),
 }
 
-const PIN_LIFE: Duration = Duration::from_secs(300);
-const LINK_LIFE: Duration = Duration::from_secs(600);
-const RESEND_AFTER: Duration = Duration::from_secs(30);
 const FORGET_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
+const SWEPT_AT_ONCE: u32 = 500;

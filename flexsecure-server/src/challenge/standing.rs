@@ -1,20 +1,24 @@
 use std::time::Duration;
 
-use crate::{Method, UnixMillis, challenge::MatchNumber};
-
-/// PINs compared for one challenge, at most.
-pub(crate) const MAX_ATTEMPTS: u8 = 5;
+use super::{MatchNumber, limits::MAX_ATTEMPTS};
+use crate::{Method, UnixMillis, store::AccountId};
 
 /// What the store knows of a challenge.
 #[derive(Clone, Debug)]
 pub(crate) struct Challenge {
     pub(crate) id: i64,
+    pub(crate) account: AccountId,
+    pub(crate) user: i64,
     pub(crate) txn: String,
     pub(crate) method: Method,
     pub(crate) server_key: String,
     pub(crate) nonce: Vec<u8>,
     pub(crate) match_number: Option<MatchNumber>,
     pub(crate) expires_at: UnixMillis,
+    /// Of its newest message.
+    pub(crate) sent_at: UnixMillis,
+    /// How many messages there were.
+    pub(crate) sends: u32,
     pub(crate) attempts: u8,
     pub(crate) state: State,
     /// Whether a check without `txn` has been answered `authenticated`.
@@ -105,6 +109,11 @@ pub(crate) enum Answer {
         reason: Reason,
         attempts_left: Option<u8>,
     },
+    /// Nothing is compared for so long: there were too many failures.
+    TooSoon {
+        wait: Duration,
+        attempts_left: u8,
+    },
 }
 
 /// Why a check was answered `security error`.
@@ -120,6 +129,10 @@ pub(crate) enum Reason {
     Malformed,
     /// A PIN came for a user who has a link.
     Method,
+    /// There were so many failures that an administrator has to look.
+    Disabled,
+    /// The system demands that a check names its challenge, and this one did not.
+    Txn,
 }
 
 impl Reason {
@@ -130,6 +143,8 @@ impl Reason {
             Self::Declined => "declined",
             Self::Malformed => "malformed",
             Self::Method => "method",
+            Self::Disabled => "disabled",
+            Self::Txn => "txn",
         }
     }
 }
@@ -154,12 +169,16 @@ mod tests {
     fn challenge(state: State) -> Challenge {
         Challenge {
             id: 1,
+            account: AccountId(1),
+            user: 1,
             txn: "t".into(),
             method: Method::Pin,
             server_key: "k".into(),
             nonce: vec![],
             match_number: None,
             expires_at: UnixMillis::new(1_000),
+            sent_at: UnixMillis::new(0),
+            sends: 1,
             attempts: 2,
             state,
             claimed: false,

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
-use flexsecure_server::{Directory, Method, NewUser, Policies, UnixMillis};
+use flexsecure_server::{Channel, Directory, Method, NewUser, Policies, UnixMillis, User};
 use jiff::Timestamp;
 
 use super::{DatabaseArg, error::CliError, say};
@@ -138,8 +138,8 @@ impl UserCommand {
                         "{}\t{}\t{}\t{}\t{}",
                         user.auth_id,
                         if user.disabled { "disabled" } else { "enabled" },
-                        user.email.as_deref().unwrap_or("-"),
-                        user.sms.as_deref().unwrap_or("-"),
+                        address(&user, Channel::Email),
+                        address(&user, Channel::Sms),
                         if assignments.is_empty() { "-".to_owned() } else { assignments.join(",") },
                     ))?;
                 }
@@ -250,6 +250,11 @@ impl std::fmt::Display for Switch {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(if self.is_on() { "on" } else { "off" })
     }
+}
+
+fn address(user: &User, channel: Channel) -> &str {
+    let first = user.contacts.iter().find(|contact| contact.channel == channel);
+    first.map_or("-", |contact| &contact.address)
 }
 
 fn moment(moment: Option<UnixMillis>) -> String {

@@ -24,14 +24,19 @@ impl Channel {
             Self::Sms => "sms",
         }
     }
+
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        [Self::Email, Self::Sms].into_iter().find(|channel| channel.as_str() == text)
+    }
 }
 
-/// What one user is sent: a PIN or a link, never both. It lives in memory only.
+/// What one user is sent: a PIN, a link, or word that somebody is guessing. It lives in memory only.
 #[derive(Clone)]
 pub struct Message {
     pub(super) to: String,
     pub(super) channel: Channel,
     pub(super) system: String,
+    pub(super) method: Method,
     pub(super) content: Content,
     pub(super) text: SecretString,
 }
@@ -40,12 +45,15 @@ pub struct Message {
 pub(crate) enum Content {
     Pin(SecretString),
     Link(SecretString),
+    /// That there were wrong PINs.
+    Alert,
 }
 
 impl Content {
     pub(super) fn secret(&self) -> &str {
         match self {
             Self::Pin(secret) | Self::Link(secret) => secret.expose_secret(),
+            Self::Alert => "",
         }
     }
 }
@@ -68,6 +76,8 @@ impl MessageText<'_> {
             (Channel::Email, Content::Link(_)) => EMAIL_LINK,
             (Channel::Sms, Content::Pin(_)) => SMS_PIN,
             (Channel::Sms, Content::Link(_)) => SMS_LINK,
+            (Channel::Email, Content::Alert) => EMAIL_ALERT,
+            (Channel::Sms, Content::Alert) => SMS_ALERT,
         }
     }
 
@@ -75,7 +85,9 @@ impl MessageText<'_> {
     pub(crate) fn samples() -> impl Iterator<Item = (&'static str, Self)> {
         let text = |operation| MessageText { system: "bank", operation, minutes: 5, secret: "s" };
         let both = move |template| ["", "Transfer"].map(|operation| (template, text(operation)));
-        [EMAIL_PIN, EMAIL_LINK, SMS_PIN, SMS_LINK].into_iter().flat_map(both)
+        [EMAIL_PIN, EMAIL_LINK, EMAIL_ALERT, SMS_PIN, SMS_LINK, SMS_ALERT]
+            .into_iter()
+            .flat_map(both)
     }
 }
 
@@ -113,10 +125,7 @@ impl Message {
     /// How the user is asked.
     #[must_use]
     pub fn method(&self) -> Method {
-        match self.content {
-            Content::Pin(_) => Method::Pin,
-            Content::Link(_) => Method::Passwordless,
-        }
+        self.method
     }
 
     /// The 8 digits, if it carries a PIN.
@@ -124,7 +133,7 @@ impl Message {
     pub fn pin(&self) -> Option<&str> {
         match &self.content {
             Content::Pin(pin) => Some(pin.expose_secret()),
-            Content::Link(_) => None,
+            Content::Link(_) | Content::Alert => None,
         }
     }
 
@@ -132,7 +141,7 @@ impl Message {
     #[must_use]
     pub fn link(&self) -> Option<&str> {
         match &self.content {
-            Content::Pin(_) => None,
+            Content::Pin(_) | Content::Alert => None,
             Content::Link(link) => Some(link.expose_secret()),
         }
     }
@@ -150,5 +159,7 @@ impl fmt::Debug for Message {
 
 const EMAIL_PIN: &str = "email-pin.txt";
 const EMAIL_LINK: &str = "email-link.txt";
+const EMAIL_ALERT: &str = "email-alert.txt";
+const SMS_ALERT: &str = "sms-alert.txt";
 const SMS_PIN: &str = "sms-pin.txt";
 const SMS_LINK: &str = "sms-link.txt";

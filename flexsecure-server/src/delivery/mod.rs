@@ -1,6 +1,6 @@
 //! How a message reaches its user.
 
-mod dispatcher;
+mod courier;
 mod inbox;
 mod message;
 mod smtp;
@@ -10,8 +10,8 @@ use std::fmt;
 use async_trait::async_trait;
 
 pub(crate) use self::{
-    dispatcher::{Dispatcher, Letter},
-    message::{Content, MessageText},
+    courier::{Courier, Work},
+    message::MessageText,
 };
 pub use self::{
     inbox::Inbox,

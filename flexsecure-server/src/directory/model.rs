@@ -1,4 +1,6 @@
-use crate::{Method, UnixMillis};
+use std::fmt;
+
+use crate::{Channel, Method, UnixMillis};
 
 /// Which methods a system allows.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -41,34 +43,57 @@ pub struct System {
     pub name: String,
     /// Which methods its users can be assigned.
     pub policies: Policies,
+    /// Whether a check has to name its challenge by `txn`.
+    pub requires_txn: bool,
+}
+
+/// A way to a user.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+#[non_exhaustive]
+pub struct Contact {
+    /// Whether the address is one of e-mail or a number.
+    pub channel: Channel,
+    /// A bare e-mail address, or a telephone number in E.164 form.
+    pub address: String,
 }
 
 /// A user to add: an `authid` and at least one address.
 #[derive(Clone, Debug)]
 pub struct NewUser {
     pub(crate) auth_id: String,
-    pub(crate) email: Option<String>,
-    pub(crate) sms: Option<String>,
+    pub(crate) contacts: Vec<Contact>,
+    pub(crate) locale: String,
 }
 
 impl NewUser {
     /// A user of 1..=255 characters, without control characters.
     #[must_use]
     pub fn new(auth_id: impl Into<String>) -> Self {
-        Self { auth_id: auth_id.into(), email: None, sms: None }
+        Self { auth_id: auth_id.into(), contacts: Vec::new(), locale: String::new() }
     }
 
-    /// A bare e-mail address, without a display name.
+    /// A bare e-mail address, without a display name. Contacts are tried in the order in which they are added; there
+    /// are 1..=8.
     #[must_use]
-    pub fn email(mut self, address: impl Into<String>) -> Self {
-        self.email = Some(address.into());
+    pub fn email(self, address: impl Into<String>) -> Self {
+        self.contact(Channel::Email, address)
+    }
+
+    /// A telephone number in E.164 form: `+` and 7..=15 digits.
+    #[must_use]
+    pub fn sms(self, number: impl Into<String>) -> Self {
+        self.contact(Channel::Sms, number)
+    }
+
+    /// The language of messages, such as `de` (RFC 5646); without, it is English.
+    #[must_use]
+    pub fn locale(mut self, tag: impl Into<String>) -> Self {
+        self.locale = tag.into();
         self
     }
 
-    /// A telephone number in E.164 form: `+` and 7..=15 digits. Used where there is no e-mail address.
-    #[must_use]
-    pub fn sms(mut self, number: impl Into<String>) -> Self {
-        self.sms = Some(number.into());
+    fn contact(mut self, channel: Channel, address: impl Into<String>) -> Self {
+        self.contacts.push(Contact { channel, address: address.into() });
         self
     }
 }
@@ -79,10 +104,10 @@ impl NewUser {
 pub struct User {
     /// The `authid` of the v1 API.
     pub auth_id: String,
-    /// Where messages go.
-    pub email: Option<String>,
-    /// Where messages go if there is no e-mail address.
-    pub sms: Option<String>,
+    /// Where messages go: to the first of them that limits allow.
+    pub contacts: Vec<Contact>,
+    /// The language of messages; empty: English.
+    pub locale: String,
     /// A disabled user is refused like an unknown one.
     pub disabled: bool,
     /// One method for each system.
@@ -107,6 +132,8 @@ pub struct ApiKey {
     pub name: String,
     /// The part of the key that is no secret.
     pub prefix: String,
+    /// What it is for.
+    pub scopes: Scopes,
     /// When it was made.
     pub created_at: UnixMillis,
     /// From when on it is refused.
@@ -117,7 +144,82 @@ pub struct ApiKey {
     pub revoked_at: Option<UnixMillis>,
 }
 
-/// Of a system or an API key.
+/// What an API key is for.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct Scopes {
+    /// Starts and checks.
+    pub authenticate: bool,
+    /// Reads what `/v1/admin` administers.
+    pub admin_read: bool,
+    /// Changes what `/v1/admin` administers.
+    pub admin_write: bool,
+}
+
+impl Scopes {
+    /// Starts and checks, and nothing else: for a system.
+    pub const AUTHENTICATE: Self =
+        Self { authenticate: true, admin_read: false, admin_write: false };
+    /// Reads and changes the directory, and nothing else: for whoever administers.
+    pub const ADMIN: Self = Self { authenticate: false, admin_read: true, admin_write: true };
+    /// Reads the directory, and nothing else.
+    pub const ADMIN_READ: Self = Self { authenticate: false, admin_read: true, admin_write: false };
+
+    /// Words with a space between two, at least one. None other than ours: a scope that is not understood could mean
+    /// less than it says.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let mut scopes = Self { authenticate: false, admin_read: false, admin_write: false };
+        for word in text.split(' ') {
+            match word {
+                "authenticate" => scopes.authenticate = true,
+                "admin:read" => scopes.admin_read = true,
+                "admin:write" => scopes.admin_write = true,
+                _ => return None,
+            }
+        }
+        Some(scopes)
+    }
+}
+
+impl fmt::Display for Scopes {
+    /// `authenticate`, `admin:read`, `admin:write`, with a space between two.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let words = [
+            (self.authenticate, "authenticate"),
+            (self.admin_read, "admin:read"),
+            (self.admin_write, "admin:write"),
+        ];
+        let mut space = "";
+        for (has, word) in words {
+            if has {
+                write!(f, "{space}{word}")?;
+                space = " ";
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What an account spends on SMS unless it is told otherwise, in messages a day.
+pub(crate) const SMS_DAILY_BUDGET: u32 = 1_000;
+
+/// A dialling prefix: `+` and 1..=7 digits.
+pub(crate) fn validate_country(prefix: &str) -> bool {
+    prefix.strip_prefix('+').is_some_and(|digits| {
+        (1..=7).contains(&digits.len())
+            && digits.bytes().all(|byte| byte.is_ascii_digit())
+            && !digits.starts_with('0')
+    })
+}
+
+/// A language tag of RFC 5646, as far as it matters here.
+pub(crate) fn validate_locale(tag: &str) -> bool {
+    tag.len() <= 35
+        && tag.split('-').all(|part| {
+            (1..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        })
+}
+
+/// Of an account, a system or an API key.
 pub(crate) fn validate_name(name: &str) -> bool {
     is_plain(name, 64) && !name.is_empty()
 }

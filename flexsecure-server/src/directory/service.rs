@@ -1,45 +1,86 @@
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{collections::HashSet, path::Path, sync::Arc, time::Duration};
 
 use super::model::{
-    ApiKey, NewUser, Policies, System, User, validate_auth_id, validate_email, validate_name,
-    validate_sms,
+    ApiKey, NewUser, Policies, Scopes, System, User, validate_auth_id, validate_country,
+    validate_email, validate_locale, validate_name, validate_sms,
 };
 use crate::{
-    Clock, Method, OpenError, StoreError, SystemClock,
+    Channel, Clock, Method, OpenError, StoreError, SystemClock,
     challenge::Waiters,
     secret::{ApiKeyParts, ApiKeySecret, RandomnessError, ServerKeys, mint_api_key},
     server::open_store,
-    store::{NewApiKey, PolicyChange, Store},
+    store::{AccountId, NewApiKey, PolicyChange, SharedStore},
 };
 
-/// Administers systems, users and API keys. Cheap to clone.
+/// Administers the systems, users and API keys of one account. Cheap to clone.
 ///
 /// Each call is one transaction with its own entry in the audit trail.
 #[derive(Clone, Debug)]
 pub struct Directory {
-    store: Store,
+    account: AccountId,
+    store: SharedStore,
     keys: Arc<ServerKeys>,
     waiters: Arc<Waiters>,
     clock: Arc<dyn Clock>,
 }
 
 impl Directory {
-    /// Opens the database at `path`, also while a server runs on it; makes one if there is none.
+    /// Opens the database at `path`, also while a server runs on it; makes one if there is none. It is the directory of
+    /// the account `default`: see [`account`](Self::account).
     ///
     /// # Errors
     /// The database or its key file can't be used.
     pub async fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
-        let (store, keys) = open_store(path.as_ref()).await?;
-        Ok(Self::new(store, keys, Arc::default(), Arc::new(SystemClock)))
+        let path = path.as_ref();
+        let opened = open_store(path).await?;
+        Self::new(opened, Arc::default(), Arc::new(SystemClock))
+            .await
+            .map_err(|source| OpenError::Database { path: path.to_owned(), source })
     }
 
-    pub(crate) fn new(
-        store: Store,
-        keys: Arc<ServerKeys>,
+    pub(crate) async fn new(
+        (store, keys): (SharedStore, Arc<ServerKeys>),
         waiters: Arc<Waiters>,
         clock: Arc<dyn Clock>,
-    ) -> Self {
-        Self { store, keys, waiters, clock }
+    ) -> Result<Self, StoreError> {
+        let account = store.open_account(DEFAULT_ACCOUNT, clock.now()).await?;
+        Ok(Self { account, store, keys, waiters, clock })
+    }
+
+    /// The directory of another account, made if there is none of that name (1..=64 characters, without control
+    /// characters). What is in one account is not to be seen, and not to be reached, from another.
+    ///
+    /// # Errors
+    /// The name is malformed.
+    pub async fn account(&self, name: &str) -> Result<Self, DirectoryError> {
+        if !validate_name(name) {
+            return Err(DirectoryError::MalformedAccount);
+        }
+        let account = self.store.open_account(name, self.clock.now()).await?;
+        Ok(Self { account, ..self.clone() })
+    }
+
+    /// To which dialling prefixes SMS may go, such as `["+41", "+49"]`. None, unless this is called: an SMS costs
+    /// money, and there are numbers whose owners are paid for each.
+    ///
+    /// # Errors
+    /// One is not `+` and 1..=7 digits.
+    pub async fn allow_sms_to(&self, prefixes: &[&str]) -> Result<(), DirectoryError> {
+        if let Some(bad) = prefixes.iter().find(|prefix| !validate_country(prefix)) {
+            return Err(DirectoryError::MalformedCountry { prefix: (*bad).to_owned() });
+        }
+        let now = self.clock.now();
+        Ok(self.store.set_sms_limits(self.account, Some(prefixes), None, now).await?)
+    }
+
+    /// How many SMS the account may send a day (UTC); 1,000 unless this is called. Numbers that begin with the same
+    /// seven characters may have a tenth of it, and at least ten.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn set_sms_budget(&self, daily: u32) -> Result<(), DirectoryError> {
+        let now = self.clock.now();
+        Ok(self.store.set_sms_limits(self.account, None, Some(daily), now).await?)
     }
 
     /// Adds a system. Its name has 1..=64 characters, without control characters.
@@ -50,7 +91,7 @@ impl Directory {
         if !validate_name(name) {
             return Err(DirectoryError::MalformedSystem);
         }
-        if self.store.add_system(name, policies, self.clock.now()).await? {
+        if self.store.add_system(self.account, name, policies, self.clock.now()).await? {
             Ok(())
         } else {
             Err(DirectoryError::SystemExists { system: name.to_owned() })
@@ -70,10 +111,28 @@ impl Directory {
         pin: Option<bool>,
         passwordless: Option<bool>,
     ) -> Result<(), DirectoryError> {
-        let change = PolicyChange { pin, passwordless };
+        let change = PolicyChange { pin, passwordless, requires_txn: None };
+        self.change_system(system, change).await
+    }
+
+    /// Whether checks of a system have to name their challenge by `txn`. Off for a new one, as clients of the original
+    /// API know none; without, an approval is told once, to whoever asks first.
+    ///
+    /// # Errors
+    /// There is no such system.
+    pub async fn require_txn(&self, system: &str, on: bool) -> Result<(), DirectoryError> {
+        let change = PolicyChange { requires_txn: Some(on), ..PolicyChange::default() };
+        self.change_system(system, change).await
+    }
+
+    async fn change_system(
+        &self,
+        system: &str,
+        change: PolicyChange,
+    ) -> Result<(), DirectoryError> {
         let withdrawn = self
             .store
-            .set_policies(system, change, self.clock.now())
+            .set_policies(self.account, system, change, self.clock.now())
             .await?
             .ok_or_else(|| DirectoryError::UnknownSystem { system: system.to_owned() })?;
         self.wake(&withdrawn);
@@ -85,7 +144,7 @@ impl Directory {
     /// # Errors
     /// The database fails.
     pub async fn systems(&self) -> Result<Vec<System>, DirectoryError> {
-        Ok(self.store.systems().await?)
+        Ok(self.store.systems(self.account).await?)
     }
 
     /// Adds a user.
@@ -96,19 +155,32 @@ impl Directory {
         if !validate_auth_id(&user.auth_id) {
             return Err(DirectoryError::MalformedAuthId);
         }
-        if user.email.as_deref().is_some_and(|email| !validate_email(email)) {
-            return Err(DirectoryError::MalformedEmail);
+        for contact in &user.contacts {
+            match contact.channel {
+                Channel::Email if !validate_email(&contact.address) => {
+                    return Err(DirectoryError::MalformedEmail);
+                }
+                Channel::Sms if !validate_sms(&contact.address) => {
+                    return Err(DirectoryError::MalformedSms);
+                }
+                Channel::Email | Channel::Sms => {}
+            }
         }
-        if user.sms.as_deref().is_some_and(|number| !validate_sms(number)) {
-            return Err(DirectoryError::MalformedSms);
+        if !user.locale.is_empty() && !validate_locale(&user.locale) {
+            return Err(DirectoryError::MalformedLocale);
         }
-        if user.email.is_none() && user.sms.is_none() {
+        if !(1..=MOST_CONTACTS).contains(&user.contacts.len()) {
             return Err(DirectoryError::NoAddress);
         }
-        if self.store.add_user(&user, self.clock.now()).await? {
+        let distinct: HashSet<_> = user.contacts.iter().collect();
+        if distinct.len() < user.contacts.len() {
+            return Err(DirectoryError::SameAddress);
+        }
+        let auth_id = user.auth_id.clone();
+        if self.store.add_user(self.account, user, self.clock.now()).await? {
             Ok(())
         } else {
-            Err(DirectoryError::UserExists { auth_id: user.auth_id })
+            Err(DirectoryError::UserExists { auth_id })
         }
     }
 
@@ -117,7 +189,7 @@ impl Directory {
     /// # Errors
     /// The database fails.
     pub async fn users(&self) -> Result<Vec<User>, DirectoryError> {
-        Ok(self.store.users().await?)
+        Ok(self.store.users(self.account).await?)
     }
 
     /// Gives a user systems, all or none, each with this method; what was assigned before is replaced.
@@ -132,7 +204,7 @@ impl Directory {
         systems: &[&str],
         method: Method,
     ) -> Result<(), DirectoryError> {
-        self.store.assign(auth_id, systems, method, self.clock.now()).await
+        self.store.assign(self.account, auth_id, systems, method, self.clock.now()).await
     }
 
     /// Refuses a user from now on, and withdraws what waits for him.
@@ -151,12 +223,24 @@ impl Directory {
         self.set_disabled(auth_id, false).await
     }
 
-    /// Makes an API key that does not expire. The secret can't be had again.
+    /// Forgets the wrong answers of a user: a method that they had disabled is enabled again.
+    ///
+    /// # Errors
+    /// The user is unknown.
+    pub async fn forgive(&self, auth_id: &str) -> Result<(), DirectoryError> {
+        if self.store.forgive(self.account, auth_id, self.clock.now()).await? {
+            Ok(())
+        } else {
+            Err(DirectoryError::UnknownUser { auth_id: auth_id.to_owned() })
+        }
+    }
+
+    /// Makes an API key for a system, that does not expire. The secret can't be had again.
     ///
     /// # Errors
     /// The name is malformed (1..=64 characters, without control characters) or a live key has it.
     pub async fn create_key(&self, name: &str) -> Result<ApiKeySecret, DirectoryError> {
-        self.create(name, None).await
+        self.create(name, Scopes::AUTHENTICATE, None).await
     }
 
     /// Makes an API key that is refused after `life`.
@@ -168,7 +252,7 @@ impl Directory {
         name: &str,
         life: Duration,
     ) -> Result<ApiKeySecret, DirectoryError> {
-        self.create(name, Some(life)).await
+        self.create(name, Scopes::AUTHENTICATE, Some(life)).await
     }
 
     /// All API keys, oldest first, revoked ones too.
@@ -176,7 +260,7 @@ impl Directory {
     /// # Errors
     /// The database fails.
     pub async fn keys(&self) -> Result<Vec<ApiKey>, DirectoryError> {
-        Ok(self.store.api_keys().await?)
+        Ok(self.store.api_keys(self.account).await?)
     }
 
     /// Refuses a key from the next request on.
@@ -184,28 +268,34 @@ impl Directory {
     /// # Errors
     /// No live key has that name.
     pub async fn revoke_key(&self, name: &str) -> Result<(), DirectoryError> {
-        if self.store.revoke_api_key(name, self.clock.now()).await? {
+        if self.store.revoke_api_key(self.account, name, self.clock.now()).await? {
             Ok(())
         } else {
             Err(DirectoryError::UnknownKey { name: name.to_owned() })
         }
     }
 
-    /// The row id of a live key. An unknown one is compared too, with what no key has.
-    pub(crate) async fn authorize(&self, presented: &str) -> Result<Option<i64>, StoreError> {
+    /// Whose key it is, if it is a live one. An unknown one is compared too, with what no key has.
+    pub(crate) async fn authorize(&self, presented: &str) -> Result<Option<Caller>, StoreError> {
         let Some(parts) = ApiKeyParts::parse(presented) else { return Ok(None) };
         let stored = self.store.live_api_key(parts.prefix, self.clock.now()).await?;
-        let (id, server_key, mac) = match stored {
-            Some(stored) => (Some(stored.id), self.keys.find(&stored.server_key), stored.mac),
-            None => (None, None, vec![0; 32]),
+        let (server_key, mac) = match &stored {
+            Some(stored) => (self.keys.find(&stored.server_key), &*stored.mac),
+            None => (None, &[0; 32][..]),
         };
-        let matches = parts.matches(server_key.unwrap_or(self.keys.current()), &mac);
-        Ok(id.filter(|_| matches))
+        let matches = parts.matches(server_key.unwrap_or(self.keys.current()), mac);
+        Ok(stored.filter(|_| matches).map(|stored| Caller {
+            api_key: stored.id,
+            account: stored.account,
+            scopes: stored.scopes,
+            system: stored.system,
+        }))
     }
 
     async fn create(
         &self,
         name: &str,
+        scopes: Scopes,
         life: Option<Duration>,
     ) -> Result<ApiKeySecret, DirectoryError> {
         if !validate_name(name) {
@@ -216,13 +306,14 @@ impl Directory {
         let now = self.clock.now();
         let parts = ApiKeyParts::parse(secret.expose()).ok_or(DirectoryError::MalformedKeyName)?;
         let key = NewApiKey {
-            name,
-            prefix: parts.prefix,
-            server_key: server_key.id(),
+            name: name.to_owned(),
+            prefix: parts.prefix.to_owned(),
+            server_key: server_key.id().to_owned(),
             mac: parts.mac(server_key),
+            scopes,
             expires_at: life.map(|life| now.saturating_add(life)),
         };
-        if self.store.add_api_key(&key, now).await? {
+        if self.store.add_api_key(self.account, key, now).await? {
             Ok(secret)
         } else {
             Err(DirectoryError::KeyExists { name: name.to_owned() })
@@ -232,7 +323,7 @@ impl Directory {
     async fn set_disabled(&self, auth_id: &str, disabled: bool) -> Result<(), DirectoryError> {
         let withdrawn = self
             .store
-            .set_disabled(auth_id, disabled, self.clock.now())
+            .set_disabled(self.account, auth_id, disabled, self.clock.now())
             .await?
             .ok_or_else(|| DirectoryError::UnknownUser { auth_id: auth_id.to_owned() })?;
         self.wake(&withdrawn);
@@ -246,10 +337,29 @@ impl Directory {
     }
 }
 
+/// Who calls the API.
+#[derive(Clone, Debug)]
+pub(crate) struct Caller {
+    pub(crate) api_key: i64,
+    pub(crate) account: AccountId,
+    pub(crate) scopes: Scopes,
+    /// The only system that the key is for, if it is not for all.
+    pub(crate) system: Option<String>,
+}
+
 /// Why the directory did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DirectoryError {
+    /// It has no characters, too many, or some that mislead a reader.
+    #[error("an account's name has 1 to 64 characters, without control characters")]
+    MalformedAccount,
+    /// It is not a dialling prefix.
+    #[error("`{prefix}` is not a dialling prefix like +41")]
+    MalformedCountry {
+        /// What came instead.
+        prefix: String,
+    },
     /// It has no characters, too many, or some that mislead a reader.
     #[error("a system's name has 1 to 64 characters, without control characters")]
     MalformedSystem,
@@ -265,9 +375,15 @@ pub enum DirectoryError {
     /// It has no characters, too many, or some that mislead a reader.
     #[error("the name of an API key has 1 to 64 characters, without control characters")]
     MalformedKeyName,
-    /// Nobody could be told anything.
-    #[error("a user needs an e-mail address or an SMS number")]
+    /// It is no language tag of RFC 5646.
+    #[error("the locale is not a language tag like de or pt-BR")]
+    MalformedLocale,
+    /// Nobody could be told anything; or there are more than eight.
+    #[error("a user needs an e-mail address or an SMS number, and has at most 8 of them")]
     NoAddress,
+    /// Twice the same.
+    #[error("two contacts of the user are the same")]
+    SameAddress,
     /// Set its policies instead of adding it again.
     #[error("there is already a system `{system}`")]
     SystemExists {
@@ -319,3 +435,7 @@ pub enum DirectoryError {
     #[error(transparent)]
     Randomness(#[from] RandomnessError),
 }
+
+/// The one that is meant where none is named.
+const DEFAULT_ACCOUNT: &str = "default";
+const MOST_CONTACTS: usize = 8;

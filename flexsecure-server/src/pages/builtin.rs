@@ -25,6 +25,8 @@ pub(super) const AUTHORITY: Builtin = Builtin {
         ("home.html", include_str!("../../templates/home.html")),
         ("email-pin.txt", include_str!("../../templates/email-pin.txt")),
         ("email-link.txt", include_str!("../../templates/email-link.txt")),
+        ("email-alert.txt", include_str!("../../templates/email-alert.txt")),
+        ("sms-alert.txt", include_str!("../../templates/sms-alert.txt")),
         ("sms-pin.txt", include_str!("../../templates/sms-pin.txt")),
         ("sms-link.txt", include_str!("../../templates/sms-link.txt")),
     ],

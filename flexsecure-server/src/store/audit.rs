@@ -1,23 +1,30 @@
-use sqlx::SqliteConnection;
-
-use crate::{StoreError, UnixMillis};
+use super::AccountId;
 
 /// What the audit trail can say. None of it holds a secret.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Event {
     StartRefused,
+    StartLimited,
     Started,
     ResendAsked,
     Sent,
+    Delivered,
+    NotDelivered,
     SendFailed,
+    SendUnknown,
     Undeliverable,
     Authenticated,
     WrongPin,
     Locked,
+    BackedOff,
+    MethodDisabled,
+    Forgiven,
     WrongMatch,
     Declined,
     Expired,
     Withdrawn,
+    AccountAdded,
+    SmsLimitsSet,
     SystemAdded,
     PoliciesSet,
     UserAdded,
@@ -29,21 +36,30 @@ pub(crate) enum Event {
 }
 
 impl Event {
-    fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::StartRefused => "start refused",
+            Self::StartLimited => "start limited",
             Self::Started => "start",
             Self::ResendAsked => "resend",
             Self::Sent => "sent",
+            Self::Delivered => "delivered",
+            Self::NotDelivered => "not delivered",
             Self::SendFailed => "send failed",
+            Self::SendUnknown => "send unknown",
             Self::Undeliverable => "undeliverable",
             Self::Authenticated => "authenticated",
             Self::WrongPin => "wrong pin",
             Self::Locked => "locked",
+            Self::BackedOff => "backed off",
+            Self::MethodDisabled => "method disabled",
+            Self::Forgiven => "forgiven",
             Self::WrongMatch => "wrong match",
             Self::Declined => "declined",
             Self::Expired => "expired",
             Self::Withdrawn => "withdrawn",
+            Self::AccountAdded => "account added",
+            Self::SmsLimitsSet => "sms limits set",
             Self::SystemAdded => "system added",
             Self::PoliciesSet => "policies set",
             Self::UserAdded => "user added",
@@ -56,47 +72,20 @@ impl Event {
     }
 }
 
-/// Whom an entry is about, where it is not about a challenge.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Subject<'a> {
-    pub(super) system: Option<&'a str>,
-    pub(super) auth_id: Option<&'a str>,
-    pub(super) api_key: Option<&'a str>,
+/// An entry that is not about a challenge: whom it is about.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Entry<'a> {
+    pub(crate) account: AccountId,
+    pub(crate) event: Event,
+    pub(crate) system: Option<&'a str>,
+    pub(crate) auth_id: Option<&'a str>,
+    pub(crate) api_key: Option<&'a str>,
+    /// A word of ours, such as which limit it was.
+    pub(crate) detail: Option<&'a str>,
 }
 
-pub(super) async fn record(
-    connection: &mut SqliteConnection,
-    now: UnixMillis,
-    event: Event,
-    subject: Subject<'_>,
-) -> Result<(), StoreError> {
-    sqlx::query("INSERT INTO audit (at, event, system, auth_id, api_key) VALUES (?, ?, ?, ?, ?)")
-        .bind(now.as_millis())
-        .bind(event.as_str())
-        .bind(subject.system)
-        .bind(subject.auth_id)
-        .bind(subject.api_key)
-        .execute(connection)
-        .await?;
-    Ok(())
-}
-
-pub(super) async fn record_challenge(
-    connection: &mut SqliteConnection,
-    now: UnixMillis,
-    event: Event,
-    challenge: i64,
-) -> Result<(), StoreError> {
-    sqlx::query(
-        "INSERT INTO audit (at, event, system, auth_id, challenge_id, ip)
-         SELECT ?, ?, s.name, u.auth_id, c.id, c.ip
-         FROM challenges c JOIN systems s ON s.id = c.system_id JOIN users u ON u.id = c.user_id
-         WHERE c.id = ?",
-    )
-    .bind(now.as_millis())
-    .bind(event.as_str())
-    .bind(challenge)
-    .execute(connection)
-    .await?;
-    Ok(())
+impl Entry<'_> {
+    pub(crate) const fn new(account: AccountId, event: Event) -> Self {
+        Self { account, event, system: None, auth_id: None, api_key: None, detail: None }
+    }
 }

@@ -1,68 +1,53 @@
-//! The SQLite database: one writer, several readers, and every race decided by a row count or a unique index.
+//! Where everything is kept: one trait a subject, one struct a database.
+//!
+//! | file | role |
+//! | --- | --- |
+//! | `challenges`, `outbox`, `keys`, `directory` | what a database has to do, and what a mistake in it would cost |
+//! | `audit` | what the trail can say |
+//! | `sqlite` | one file, one process that serves |
+//! | `postgres` | one database, many processes |
+//!
+//! Whatever is decided, is decided by plain functions over plain data in [`challenge`](crate::challenge) and
+//! [`directory`](crate::directory): a store reads what they need, and writes what they say, in one transaction.
 
-mod api_keys;
 mod audit;
 mod challenges;
 mod directory;
-mod start;
+mod keys;
+mod outbox;
+mod sqlite;
 
-use std::{path::Path, time::Duration};
+use std::{fmt, sync::Arc};
 
-use sqlx::{
-    Sqlite, SqlitePool, Transaction,
-    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
-};
+use async_trait::async_trait;
 
 pub(crate) use self::{
-    api_keys::NewApiKey,
-    audit::Event,
-    challenges::ApprovalRequest,
-    directory::PolicyChange,
-    start::{FreshChallenge, Recipient, Start},
+    audit::{Entry, Event},
+    challenges::{ApprovalRequest, ChallengeStore, CheckedChallenge, Lookup, PinSubmission, Start},
+    directory::{DirectoryStore, PolicyChange},
+    keys::{KeyStore, NewApiKey, StoredApiKey},
+    outbox::{Backlog, Due, Kind, OutboxStore, Settled, Settlement},
+    sqlite::Sqlite,
 };
-use crate::{OpenError, StoreError};
+use crate::StoreError;
 
-#[derive(Clone, Debug)]
-pub(crate) struct Store {
-    readers: SqlitePool,
-    writer: SqlitePool,
+/// A database that keeps all of it.
+#[async_trait]
+pub(crate) trait Store:
+    ChallengeStore + OutboxStore + KeyStore + DirectoryStore + fmt::Debug
+{
+    /// Whether it answers.
+    async fn ping(&self) -> Result<(), StoreError>;
+
+    /// Tells the other processes on the database that a challenge changed. What gets lost costs a waiting client the
+    /// rest of its wait, nothing else.
+    fn announce(&self, challenge: i64);
 }
 
-impl Store {
-    pub(crate) async fn open(path: &Path) -> Result<Self, OpenError> {
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .busy_timeout(BUSY_TIMEOUT)
-            .foreign_keys(true);
-        let database = |source: sqlx::Error| OpenError::Database {
-            path: path.to_owned(),
-            source: StoreError::from(source),
-        };
-        let writer = SqlitePoolOptions::new()
-            .max_connections(1)
-            .acquire_timeout(ACQUIRE_TIMEOUT)
-            .connect_with(options.clone())
-            .await
-            .map_err(database)?;
-        sqlx::migrate!().run(&writer).await.map_err(|error| database(error.into()))?;
-        let readers = SqlitePoolOptions::new()
-            .max_connections(READERS)
-            .acquire_timeout(ACQUIRE_TIMEOUT)
-            .connect_with(options.pragma("query_only", "ON"))
-            .await
-            .map_err(database)?;
-        Ok(Self { readers, writer })
-    }
+/// However many hold it.
+pub(crate) type SharedStore = Arc<dyn Store>;
 
-    /// Takes the write lock at once: upgrading a read transaction later could fail half-way.
-    async fn begin(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {
-        Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)
-    }
-}
-
-const READERS: u32 = 4;
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
+/// A tenant. No query does without one, but those that find out which it is: by an API key, a link's token, or a row
+/// of the outbox.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub(crate) struct AccountId(pub(crate) i64);
