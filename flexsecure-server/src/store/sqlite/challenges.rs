@@ -56,12 +56,12 @@ impl ChallengeStore for Sqlite {
     ) -> Result<Option<(i64, Answer)>, ServiceError> {
         self.write(move |connection| {
             let Some(found) = find(connection, &submission.lookup())? else { return Ok(None) };
-            let challenge = found.challenge;
+            let challenge = &found.challenge;
             let failures = failures(connection, challenge.user, challenge.method)?;
-            let judgement = judge_pin(&challenge, failures, &submission.pin, now)?;
+            let judgement = judge_pin(&found, failures, &submission.pin, now)?;
             if let Some(writes) = &judgement.writes {
                 touch(connection, submission.api_key, now)?;
-                apply(connection, &challenge, writes, now)?;
+                apply(connection, challenge, writes, now)?;
             }
             Ok(Some((challenge.id, judgement.answer)))
         })
