@@ -26,7 +26,10 @@ use async_trait::async_trait;
 pub use self::transfer::TransferError;
 pub(crate) use self::{
     audit::{Entry, Event},
-    challenges::{ApprovalRequest, ChallengeStore, CheckedChallenge, Lookup, PinSubmission, Start},
+    challenges::{
+        ApprovalRequest, ChallengeStore, CheckedChallenge, Lookup, PinSubmission, SentMessage,
+        Start, Timeline,
+    },
     directory::{DirectoryStore, PolicyChange},
     keys::{KeyStore, NewApiKey, StoredApiKey},
     outbox::{Backlog, Due, Kind, OutboxStore, Settled, Settlement},
