@@ -17,7 +17,7 @@ use crate::{
     Config, Directory, Inbox, OpenError, ServeError, api,
     challenge::{Challenges, Waiters},
     config::Database,
-    delivery::Dispatcher,
+    delivery::{Dispatcher, Providers},
     pages,
     secret::ServerKeys,
     stopping::Stopping,
@@ -68,7 +68,8 @@ impl Server {
             pages: pages.clone(),
             clock: Arc::clone(&clock),
             inbox: config.inbox.then(|| inbox.clone()),
-            delivery: config.delivery,
+            providers: Arc::new(Providers::new(config.delivery, Arc::clone(&clock))),
+            host: config.public_url.host().to_owned(),
             under_way: Mutex::default(),
         };
         let directory = Directory::new(

@@ -1,7 +1,6 @@
 use std::fmt;
 
 use secrecy::{ExposeSecret, SecretString};
-use serde::Serialize;
 
 use crate::Method;
 
@@ -29,13 +28,17 @@ impl Channel {
 /// What one user is sent: a PIN or a link, never both. It lives in memory only.
 #[derive(Clone)]
 pub struct Message {
+    pub(super) reference: String,
     pub(super) to: String,
     pub(super) channel: Channel,
     pub(super) system: String,
     pub(super) content: Content,
+    pub(super) language: String,
+    pub(super) subject: String,
     pub(super) text: SecretString,
 }
 
+/// The secret of a message.
 #[derive(Clone)]
 pub(crate) enum Content {
     Pin(SecretString),
@@ -50,36 +53,14 @@ impl Content {
     }
 }
 
-/// What the template of a message is filled in with.
-#[derive(Serialize)]
-pub(crate) struct MessageText<'a> {
-    pub(super) system: &'a str,
-    /// Empty where there is none.
-    pub(super) operation: &'a str,
-    pub(super) minutes: u64,
-    /// The PIN or the link.
-    pub(super) secret: &'a str,
-}
-
-impl MessageText<'_> {
-    pub(super) const fn template(channel: Channel, content: &Content) -> &'static str {
-        match (channel, content) {
-            (Channel::Email, Content::Pin(_)) => EMAIL_PIN,
-            (Channel::Email, Content::Link(_)) => EMAIL_LINK,
-            (Channel::Sms, Content::Pin(_)) => SMS_PIN,
-            (Channel::Sms, Content::Link(_)) => SMS_LINK,
-        }
-    }
-
-    /// Each template, with an operation and without.
-    pub(crate) fn samples() -> impl Iterator<Item = (&'static str, Self)> {
-        let text = |operation| MessageText { system: "bank", operation, minutes: 5, secret: "s" };
-        let both = move |template| ["", "Transfer"].map(|operation| (template, text(operation)));
-        [EMAIL_PIN, EMAIL_LINK, SMS_PIN, SMS_LINK].into_iter().flat_map(both)
-    }
-}
-
 impl Message {
+    /// What the authority calls it: the same whoever is asked to take it, and however often. 1 to 64 letters, digits,
+    /// `-` and `_`.
+    #[must_use]
+    pub fn reference(&self) -> &str {
+        &self.reference
+    }
+
     /// The address or number.
     #[must_use]
     pub fn to(&self) -> &str {
@@ -98,10 +79,16 @@ impl Message {
         &self.system
     }
 
-    /// The same for every message: no text of anybody's gets into a header.
+    /// The language of the text (BCP 47).
     #[must_use]
-    pub fn subject(&self) -> &'static str {
-        "Confirm that it is you"
+    pub fn language(&self) -> &str {
+        &self.language
+    }
+
+    /// One line, the same for every message in a language: no text of anybody's gets into a header.
+    #[must_use]
+    pub fn subject(&self) -> &str {
+        &self.subject
     }
 
     /// The whole text.
@@ -147,8 +134,3 @@ impl fmt::Debug for Message {
             .finish_non_exhaustive()
     }
 }
-
-const EMAIL_PIN: &str = "email-pin.txt";
-const EMAIL_LINK: &str = "email-link.txt";
-const SMS_PIN: &str = "sms-pin.txt";
-const SMS_LINK: &str = "sms-link.txt";
