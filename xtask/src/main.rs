@@ -42,6 +42,8 @@ fn test() -> Result<(), Failed> {
     // The tests start these themselves, on ports and with data of their own.
     tools::debian("redis-server", "redis-server")?;
     tools::debian("faketime", "faketime")?;
+    // The tests of mail install a mail server in an environment of their own, below `target`.
+    tools::python()?;
     browser()?;
     script()?;
     if tools::has_nextest() {

@@ -96,6 +96,7 @@ async fn a_mail_has_the_expected_headers_and_no_text_of_anybody_in_them() {
     names.sort_unstable();
     let expected = [
         "Auto-Submitted",
+        "Content-Language",
         "Content-Transfer-Encoding",
         "Content-Type",
         "Date",
