@@ -86,8 +86,9 @@ impl Gateway {
     }
 
     fn settings(&self, more: Value) -> SmsSettings {
+        let Value::Object(more) = more else { panic!("no settings: {more}") };
         let mut settings = json!({"url": self.url, "body": r#"{"text":{{ text | json }}}"#});
-        settings.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        settings.as_object_mut().unwrap().extend(more);
         serde_json::from_value(settings).unwrap()
     }
 
@@ -455,7 +456,8 @@ fn settings_are_checked_before_anybody_waits_for_a_pin() {
     let fault = |more: Value| {
         let mut settings =
             json!({"url": "https://sms.example.com/send", "body": "{{ text | json }}"});
-        settings.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let Value::Object(more) = more else { panic!("no settings: {more}") };
+        settings.as_object_mut().unwrap().extend(more);
         let settings = serde_json::from_value(settings).unwrap();
         SmsGateway::from_settings(settings).map(drop).map_err(|error| error.to_string())
     };
