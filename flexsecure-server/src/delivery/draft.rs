@@ -1,6 +1,6 @@
 use flexsecure_core::page::{Language, Pages, TemplateError};
 use minijinja::{Error, ErrorKind};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -60,15 +60,9 @@ impl Draft<'_> {
         let template = template(self.channel, &self.content);
         let mut text = pages.render(template, self.language, &context)?;
         text.truncate(text.trim_end().len());
-        match (self.channel, &self.content) {
+        if let (Channel::Sms, Content::Pin(pin)) = (self.channel, &self.content) {
             // Not left to a template: whoever replaces one must not lose it.
-            (Channel::Sms, Content::Pin(_)) => {
-                text.push_str(&bound_line(self.host, self.content.secret()));
-            }
-            (Channel::Sms, Content::Link(_) | Content::Alert) => {}
-            (Channel::Email, Content::Pin(_) | Content::Link(_) | Content::Alert) => {
-                text.push('\n');
-            }
+            text.push_str(&bound_line(self.host, pin.expose_secret()));
         }
         let subject = subject_template(&self.content);
         let subject = pages.render(subject, self.language, &Nothing {})?;

@@ -64,14 +64,14 @@ fn a_message_reads_like_this() {
         text(pin(), Channel::Email),
         "Your PIN for Bank is\n\n    73920518\n\nIt confirms: Transfer 250.00 EUR to Zoë\n\n\
          Enter it only on the page where you asked for it, within 5 minutes. Tell it to nobody.\n\n\
-         If you did not ask for it, somebody else did: do nothing, and tell those who run Bank.\n"
+         If you did not ask for it, somebody else did: do nothing, and tell those who run Bank."
     );
     assert_eq!(
         text(link(), Channel::Email),
         "Bank wants to know whether it is really you. Open this link within 5 minutes:\n\n    \
          https://auth.example.com/a/token\n\nIt confirms: Transfer 250.00 EUR to Zoë\n\n\
          You will be asked for the two digits shown on the page where you asked for it.\n\n\
-         If you did not ask for it, somebody else did: open the link and choose “This wasn’t me”.\n"
+         If you did not ask for it, somebody else did: open the link and choose “This wasn’t me”."
     );
 }
 
@@ -87,7 +87,7 @@ fn a_message_is_in_the_language_of_its_user() {
     let mail = in_german(link(), Channel::Email);
     assert_eq!(mail.subject(), "Bestätigen Sie, dass Sie es sind");
     assert!(mail.text().contains("innerhalb von 5 Minuten:\n\n    https://"), "{}", mail.text());
-    assert!(mail.text().ends_with("wählen Sie „Das war ich nicht“.\n"), "{}", mail.text());
+    assert!(mail.text().ends_with("wählen Sie „Das war ich nicht“."), "{}", mail.text());
     let last_minute = Draft { minutes: 1, ..draft(pin(), Channel::Email) };
     assert!(written(last_minute).text().contains("within a minute."));
 }

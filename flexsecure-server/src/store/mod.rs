@@ -28,7 +28,7 @@ pub(crate) use self::{
     audit::{Entry, Event},
     challenges::{
         ApprovalRequest, ChallengeStore, CheckedChallenge, Lookup, PinSubmission, SentMessage,
-        Start, Timeline,
+        Start, Submitted, Timeline,
     },
     directory::{DirectoryStore, PolicyChange},
     keys::{KeyStore, NewApiKey, StoredApiKey},

@@ -11,6 +11,8 @@ mod answer;
 mod body;
 mod request;
 mod settings;
+#[cfg(test)]
+mod tests;
 
 use std::{fmt, sync::Arc, time::Duration};
 
