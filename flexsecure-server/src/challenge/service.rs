@@ -131,6 +131,7 @@ impl Challenges {
             }
             Start::Repeated(challenge) => challenge,
             Start::Queued(challenge) => {
+                tracing::debug!(challenge = challenge.id, method = %challenge.method, "a message is queued");
                 self.courier.queued().await;
                 challenge
             }
@@ -192,6 +193,7 @@ impl Challenges {
         let decided = self.store.decide(token.hash(), decision, self.clock.now()).await?;
         let (changed, outcome) = decided;
         if let Some(challenge) = changed {
+            tracing::debug!(challenge, ?outcome, "a link is answered");
             self.changed(challenge);
         }
         Ok(outcome)
@@ -261,6 +263,7 @@ impl Challenges {
         else {
             return Ok(Answer::Refused);
         };
+        tracing::debug!(challenge, ?answer, "a PIN is answered");
         self.changed(challenge);
         Ok(answer)
     }
