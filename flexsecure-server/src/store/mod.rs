@@ -15,6 +15,7 @@ mod challenges;
 mod directory;
 mod keys;
 mod outbox;
+mod postgres;
 mod sqlite;
 
 use std::{fmt, sync::Arc};
@@ -27,6 +28,7 @@ pub(crate) use self::{
     directory::{DirectoryStore, PolicyChange},
     keys::{KeyStore, NewApiKey, StoredApiKey},
     outbox::{Backlog, Due, Kind, OutboxStore, Settled, Settlement},
+    postgres::{Postgres, address},
     sqlite::Sqlite,
 };
 use crate::StoreError;
@@ -42,6 +44,9 @@ pub(crate) trait Store:
     /// Tells the other processes on the database that a challenge changed. What gets lost costs a waiting client the
     /// rest of its wait, nothing else.
     fn announce(&self, challenge: i64);
+
+    /// Returns when they have been told, or can't be: for a process that is about to end.
+    async fn announced(&self);
 }
 
 /// However many hold it.
