@@ -32,6 +32,10 @@ impl Options {
         TemporaryPostgres::with(&self)
     }
 
+    pub(crate) const fn is_durable(&self) -> bool {
+        self.is_durable
+    }
+
     /// All settings that differ from PostgreSQL's own, for a server at `port`.
     pub(crate) fn settings(&self, port: u16) -> Vec<String> {
         let port = port.to_string();

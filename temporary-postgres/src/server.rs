@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::account::Account;
 use crate::programs::Programs;
 use crate::watched::Watched;
-use crate::{Error, Options, template};
+use crate::{Error, Options, folders, template};
 
 /// What a query answers: a row a line, each value as text, and nothing for NULL.
 pub type Rows = Vec<Vec<String>>;
@@ -52,7 +52,7 @@ impl TemporaryPostgres {
     }
 
     fn once(options: &Options, programs: &Programs, account: Account) -> Result<Self, Error> {
-        let folder = template::private_folder(account)?;
+        let folder = folders::private(&folders::root(options.is_durable()), account)?;
         let password = template::lay_out(programs, account, folder.path())?;
         let port = free_port().map_err(Error::io("find a free port"))?;
         let data = folder.path().join("data");

@@ -45,7 +45,7 @@ fn keep(programs: &Programs, account: Account, kept: &Path) -> Result<(), Failur
         return Ok(());
     }
     // The account need not be able to enter cargo's folder.
-    let made = private_folder(account).map_err(Failure::Told)?;
+    let made = folders::private(&env::temp_dir(), account).map_err(Failure::Told)?;
     initialize(programs, account, made.path()).map_err(Failure::Told)?;
     let unfinished = tempfile::Builder::new().prefix("unfinished-").tempdir_in(root)?;
     let copy = unfinished.path().join("copy");
@@ -84,16 +84,6 @@ fn initialize(programs: &Programs, account: Account, folder: &Path) -> Result<St
         return Err(Error::Program { program: "initdb", said });
     }
     Ok(password)
-}
-
-/// A folder below the system's for temporary files that none but the account can enter.
-pub(crate) fn private_folder(account: Account) -> Result<tempfile::TempDir, Error> {
-    let folder = tempfile::Builder::new()
-        .prefix("temporary-postgres-")
-        .tempdir()
-        .map_err(Error::io("make a temporary folder"))?;
-    account.owns(folder.path())?;
-    Ok(folder)
 }
 
 fn random_password() -> Result<String, Error> {

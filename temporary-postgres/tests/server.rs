@@ -49,6 +49,7 @@ fn durability_is_for_who_asks_for_it() {
     assert_eq!(durability(&careless), [["off"], ["off"], ["off"]]);
     let durable = TemporaryPostgres::options().durable().start().unwrap();
     assert_eq!(durability(&durable), [["on"], ["on"], ["on"]]);
+    assert!(durable.folder().starts_with(env::temp_dir()), "{durable:?}");
 }
 
 #[test]

@@ -174,15 +174,19 @@ impl Challenges {
         self.check(request).await
     }
 
-    /// What the page of a live link shows.
+    /// What the page of a live link shows. That it was opened is noted once, and decides nothing.
     pub(crate) async fn approval_request(
         &self,
         token: &LinkToken,
     ) -> Result<Option<ApprovalRequest>, ServiceError> {
+        let now = self.clock.now();
         let found = self.store.approval_request(&token.hash()).await?;
-        Ok(found.filter(|request| {
-            matches!(request.challenge.standing(self.clock.now()), Standing::Live { .. })
-        }))
+        let live = found
+            .filter(|request| matches!(request.challenge.standing(now), Standing::Live { .. }));
+        if let Some(request) = live.as_ref().filter(|request| !request.is_opened) {
+            self.store.opened(request.challenge.id, now).await?;
+        }
+        Ok(live)
     }
 
     pub(crate) async fn decide(

@@ -76,13 +76,14 @@ pub(crate) async fn measure(
             meter.cost(starts(load, limit)).await?
         }
         Scenario::Pending => {
-            let started = started(load, as_u64(load.clients)).await?;
+            let one_each = Limit { count: as_u64(load.clients), time: PATIENCE };
+            let started = started(load, one_each).await?;
             let limit = Limit { count: u64::MAX, time: scale.time };
             meter.cost(pending(load, limit, started)).await?
         }
         Scenario::Pin => {
-            let started = started(load, share(load, 3)).await?;
-            let limit = Limit { count: u64::MAX, time: scale.time };
+            let limit = Limit { count: share(load, 3), time: scale.time };
+            let started = started(load, limit).await?;
             meter.cost(pins(load, limit, started)).await?
         }
         Scenario::Wait => {
@@ -92,7 +93,9 @@ pub(crate) async fn measure(
             meter.cost(waiting.release(load)).await?
         }
         Scenario::Login => {
-            logins(load, Limit { count: share(load, 20), time: scale.time }).await?;
+            // The first ones find nothing warm.
+            let warm = Limit { count: share(load, 20), time: scale.time.div_f32(10.0) };
+            logins(load, warm).await?;
             let limit = Limit { count: share(load, 1), time: scale.time };
             meter.whole_cost(logins(load, limit)).await?
         }
@@ -158,10 +161,11 @@ async fn logins(load: &Rc<Load>, limit: Limit) -> Result<Run, String> {
 }
 
 /// Challenges whose mails have come.
-async fn started(load: &Rc<Load>, count: u64) -> Result<Vec<Challenge>, String> {
+async fn started(load: &Rc<Load>, limit: Limit) -> Result<Vec<Challenge>, String> {
     let client = Rc::clone(load);
     let start = async move |connection: &mut Connection| client.start(connection).await;
-    collected(load, count.min(load.starts_left()), start).await
+    let limit = Limit { count: limit.count.min(load.starts_left()), ..limit };
+    collected(load, limit, start).await
 }
 
 async fn started_links(load: &Rc<Load>, count: u64) -> Result<Vec<Challenge>, String> {
@@ -171,10 +175,10 @@ async fn started_links(load: &Rc<Load>, count: u64) -> Result<Vec<Challenge>, St
         number.set(next.saturating_add(1));
         client.start_link(connection, next).await
     };
-    collected(load, count, start).await
+    collected(load, Limit { count, time: Duration::MAX }, start).await
 }
 
-async fn collected<F>(load: &Rc<Load>, count: u64, start: F) -> Result<Vec<Challenge>, String>
+async fn collected<F>(load: &Rc<Load>, limit: Limit, start: F) -> Result<Vec<Challenge>, String>
 where
     F: AsyncFn(&mut Connection) -> Result<Challenge, String> + 'static,
 {
@@ -182,7 +186,7 @@ where
     let challenges = Rc::new(RefCell::new(vec![]));
     let starting = Rc::clone(&challenges);
     let run = load
-        .drive(Limit { count, time: Duration::MAX }, async move |connection: &mut Connection| {
+        .drive(limit, async move |connection: &mut Connection| {
             let challenge = start(connection).await?;
             starting.borrow_mut().push(challenge);
             Ok(())

@@ -81,17 +81,14 @@ impl KeyStore for Sqlite {
                      FROM api_keys WHERE account_id = ? ORDER BY id",
                 )?
                 .query_map([account.0], |row| {
-                    let optional = |column| -> rusqlite::Result<_> {
-                        Ok(row.get::<_, Option<i64>>(column)?.map(UnixMillis::new))
-                    };
                     Ok(ApiKey {
                         name: row.get(0)?,
                         prefix: row.get(1)?,
                         scopes: row::parsed(row, 2, Scopes::parse)?,
                         created_at: row::moment(row, 3)?,
-                        expires_at: optional(4)?,
-                        last_used_at: optional(5)?,
-                        revoked_at: optional(6)?,
+                        expires_at: row::optional_moment(row, 4)?,
+                        last_used_at: row::optional_moment(row, 5)?,
+                        revoked_at: row::optional_moment(row, 6)?,
                     })
                 })?
                 .collect::<rusqlite::Result<Vec<_>>>()?;

@@ -76,3 +76,31 @@ impl Postgres {
 }
 
 const NAME: &str = "flexsecure";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_written_is_counted_and_nothing_else() {
+        let postgres = Postgres::open().unwrap();
+        assert!(postgres.description().unwrap().contains("fsync=on"));
+        postgres.execute("CREATE TABLE things (name TEXT)").unwrap();
+        let (commits, cpu) = (postgres.commits().unwrap(), postgres.cpu());
+        let (size, syncs) = (postgres.size().unwrap(), postgres.syncs().await.unwrap());
+        for _ in 0..20 {
+            let insert = "INSERT INTO things SELECT md5(n::text) FROM generate_series(1, 1000) n";
+            postgres.execute(insert).unwrap();
+            assert_eq!(postgres.execute("SELECT 7").unwrap(), ["7"]);
+        }
+        // Some more, as the server itself sees to its tables.
+        let written = postgres.commits().unwrap() - commits;
+        assert!((20..30).contains(&written), "{written}");
+        let after = postgres.size().unwrap();
+        let (data, log) = (after.data - size.data, after.log.unwrap() - size.log.unwrap());
+        assert!((1_000_000..4_000_000).contains(&data), "{data}");
+        assert!((1_000_000..9_000_000).contains(&log), "{log}");
+        assert!(postgres.syncs().await.unwrap() >= syncs + 20);
+        assert!(postgres.cpu() > cpu);
+    }
+}

@@ -73,3 +73,31 @@ impl Sqlite {
 fn first_column(row: &SqliteRow) -> String {
     row.try_get_unchecked(0).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn each_transaction_that_writes_is_counted_and_nothing_else() {
+        let sqlite = Sqlite::open().unwrap();
+        let options = SqliteConnectOptions::new().filename(sqlite.path()).create_if_missing(true);
+        let wal = options.journal_mode(sqlx::sqlite::SqliteJournalMode::Wal);
+        // As the server does, it keeps the log there.
+        let mut open = wal.connect().await.unwrap();
+        sqlx::query("CREATE TABLE others (name TEXT)").execute(&mut open).await.unwrap();
+        sqlite.execute("CREATE TABLE things (name TEXT)").await.unwrap();
+        let before = (sqlite.commits().unwrap(), sqlite.size().await.unwrap().data);
+        for _ in 0..100 {
+            sqlite.execute("INSERT INTO things VALUES (hex(randomblob(2000)))").await.unwrap();
+            sqlite.execute("SELECT count(*) FROM things").await.unwrap();
+        }
+        assert_eq!(sqlite.commits().unwrap(), before.0 + 100);
+        let size = sqlite.size().await.unwrap().data;
+        assert!((400_000..600_000).contains(&(size - before.1)), "{size}");
+        sqlite.execute("BEGIN; DELETE FROM things; DELETE FROM things; COMMIT").await.unwrap();
+        assert_eq!(sqlite.commits().unwrap(), before.0 + 101);
+        let rows = sqlite.execute("SELECT count(*) FROM things").await.unwrap();
+        assert_eq!(rows, ["0"]);
+    }
+}
