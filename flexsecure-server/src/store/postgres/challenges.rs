@@ -18,8 +18,8 @@ use crate::{
         limits::{self, Failures},
     },
     store::{
-        ApprovalRequest, ChallengeStore, CheckedChallenge, Event, Kind, Lookup, PinSubmission,
-        Start,
+        AccountId, ApprovalRequest, ChallengeStore, CheckedChallenge, Event, Kind, Lookup,
+        PinSubmission, SentMessage, Start, Timeline,
     },
 };
 
@@ -69,7 +69,7 @@ impl ChallengeStore for Postgres {
         let found = sqlx::query(concat!(
             "SELECT ",
             row::challenge_columns!(),
-            ", s.name, c.operation, c.ip, c.user_agent, c.created_at
+            ", s.name, c.operation, c.ip, c.user_agent, c.created_at, c.opened_at IS NOT NULL
              FROM challenges c JOIN systems s ON s.id = c.system_id
              JOIN users u ON u.id = c.user_id WHERE c.token_hash = $1 AND NOT u.disabled",
         ))
@@ -83,6 +83,7 @@ impl ChallengeStore for Postgres {
                 ip: row.try_get(NEXT + 2)?,
                 user_agent: row.try_get(NEXT + 3)?,
                 created_at: row::moment(&row, NEXT + 4)?,
+                is_opened: row.try_get(NEXT + 5)?,
             })
         })
         .fetch_optional(&self.pool)
@@ -97,6 +98,60 @@ impl ChallengeStore for Postgres {
             .execute(&self.pool)
             .await?;
         Ok(())
+    }
+
+    async fn timeline(
+        &self,
+        account: AccountId,
+        txn: &str,
+    ) -> Result<Option<Timeline>, StoreError> {
+        if txn.contains('\0') {
+            return Ok(None);
+        }
+        let found = sqlx::query(concat!(
+            "SELECT ",
+            row::challenge_columns!(),
+            ", s.name, u.auth_id, c.created_at, c.opened_at, c.ended_at
+             FROM challenges c JOIN systems s ON s.id = c.system_id
+             JOIN users u ON u.id = c.user_id WHERE c.account_id = $1 AND c.txn = $2",
+        ))
+        .bind(account.0)
+        .bind(txn)
+        .try_map(|row: PgRow| {
+            const NEXT: usize = row::CHALLENGE_COLUMNS;
+            Ok(Timeline {
+                challenge: row::challenge(&row)?,
+                system: row.try_get(NEXT)?,
+                auth_id: row.try_get(NEXT + 1)?,
+                created_at: row::moment(&row, NEXT + 2)?,
+                opened_at: row::optional_moment(&row, NEXT + 3)?,
+                ended_at: row::optional_moment(&row, NEXT + 4)?,
+                messages: Vec::new(),
+            })
+        })
+        .fetch_optional(&self.pool)
+        .await?;
+        let Some(mut timeline) = found else { return Ok(None) };
+        timeline.messages = sqlx::query(
+            "SELECT kind, channel, state, tries, provider, queued_at, accepted_at, delivered_at
+             FROM outbox WHERE challenge_id = $1 ORDER BY id",
+        )
+        .bind(timeline.challenge.id)
+        .try_map(|row: PgRow| {
+            Ok(SentMessage {
+                kind: row::parsed(&row, 0, Kind::parse)?,
+                channel: row::channel(&row, 1)?,
+                state: row.try_get(2)?,
+                tries: row::integer(&row, 3)?,
+                provider: row.try_get(4)?,
+                queued_at: row::moment(&row, 5)?,
+                accepted_at: row::optional_moment(&row, 6)?,
+                delivered_at: row::optional_moment(&row, 7)?,
+            })
+        })
+        .fetch_all(&self.pool)
+        .await?;
+        Ok(Some(timeline))
     }
 
     async fn decide(
@@ -143,14 +198,15 @@ impl Postgres {
             return Ok(None);
         }
         for _ in 0..TRIES {
-            let Some((challenge, failures)) = find_locked(&mut transaction, &lookup).await? else {
+            let Some((found, failures)) = find_locked(&mut transaction, &lookup).await? else {
                 return Ok(None);
             };
-            let judgement = judge_pin(&challenge, failures, &submission.pin, now)?;
+            let challenge = &found.challenge;
+            let judgement = judge_pin(&found, failures, &submission.pin, now)?;
             let answer = Some((challenge.id, judgement.answer));
             let Some(writes) = &judgement.writes else { return Ok(answer) };
             let key = Some(submission.api_key);
-            if apply(&mut transaction, &challenge, writes, key, now).await? {
+            if apply(&mut transaction, challenge, writes, key, now).await? {
                 transaction.commit().await.map_err(StoreError::from)?;
                 return Ok(answer);
             }
@@ -262,11 +318,11 @@ fn checked(row: &PgRow) -> sqlx::Result<CheckedChallenge> {
 async fn find_locked(
     connection: &mut PgConnection,
     lookup: &Lookup<'_>,
-) -> Result<Option<(Challenge, Failures)>, StoreError> {
+) -> Result<Option<(CheckedChallenge, Failures)>, StoreError> {
     let Some(query) = find(lookup) else { return Ok(None) };
     let found = query
         .try_map(|row: PgRow| {
-            Ok((row::challenge(&row)?, row::failures(&row, row::CHALLENGE_COLUMNS + 1)?))
+            Ok((checked(&row)?, row::failures(&row, row::CHALLENGE_COLUMNS + 1)?))
         })
         .fetch_optional(connection)
         .await?;

@@ -18,6 +18,7 @@ mod outbox;
 mod retry;
 mod row;
 mod start;
+mod transfer;
 mod turns;
 
 use std::{fmt, sync::Arc};
