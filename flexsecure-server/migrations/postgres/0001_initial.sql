@@ -6,7 +6,7 @@ CREATE TABLE accounts (
     name             TEXT    NOT NULL UNIQUE,
     -- Dialling prefixes such as +41, with a space between two. Empty: no SMS is sent anywhere.
     sms_countries    TEXT    NOT NULL DEFAULT '',
-    sms_daily_budget INTEGER NOT NULL CHECK (sms_daily_budget >= 0),
+    sms_daily_budget BIGINT  NOT NULL CHECK (sms_daily_budget >= 0),
     created_at       BIGINT  NOT NULL
 );
 

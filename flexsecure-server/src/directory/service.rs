@@ -1,4 +1,11 @@
-use std::{collections::HashSet, path::Path, sync::Arc, time::Duration};
+use std::{
+    collections::HashSet,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use secrecy::SecretString;
 
 use super::model::{
     ApiKey, NewUser, Policies, Scopes, System, User, validate_auth_id, validate_country,
@@ -7,6 +14,7 @@ use super::model::{
 use crate::{
     Channel, Clock, Method, OpenError, StoreError, SystemClock,
     challenge::Waiters,
+    config::Place,
     secret::{ApiKeyParts, ApiKeySecret, RandomnessError, ServerKeys, mint_api_key},
     server::open_store,
     store::{AccountId, NewApiKey, PolicyChange, SharedStore},
@@ -31,11 +39,25 @@ impl Directory {
     /// # Errors
     /// The database or its key file can't be used.
     pub async fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
-        let path = path.as_ref();
-        let opened = open_store(path).await?;
+        Self::open_at(&Place::File(path.as_ref().to_owned())).await
+    }
+
+    /// Like [`open`](Self::open), in PostgreSQL: see [`Config::postgres`](crate::Config::postgres).
+    ///
+    /// # Errors
+    /// The database or its key file can't be used.
+    pub async fn open_postgres(
+        url: impl Into<SecretString>,
+        keys: impl Into<PathBuf>,
+    ) -> Result<Self, OpenError> {
+        Self::open_at(&Place::Postgres { url: url.into(), keys: keys.into() }).await
+    }
+
+    async fn open_at(place: &Place) -> Result<Self, OpenError> {
+        let opened = open_store(place, None).await?;
         Self::new(opened, Arc::default(), Arc::new(SystemClock))
             .await
-            .map_err(|source| OpenError::Database { path: path.to_owned(), source })
+            .map_err(|source| place.failed(source))
     }
 
     pub(crate) async fn new(
@@ -135,7 +157,7 @@ impl Directory {
             .set_policies(self.account, system, change, self.clock.now())
             .await?
             .ok_or_else(|| DirectoryError::UnknownSystem { system: system.to_owned() })?;
-        self.wake(&withdrawn);
+        self.wake(&withdrawn).await;
         Ok(())
     }
 
@@ -326,14 +348,16 @@ impl Directory {
             .set_disabled(self.account, auth_id, disabled, self.clock.now())
             .await?
             .ok_or_else(|| DirectoryError::UnknownUser { auth_id: auth_id.to_owned() })?;
-        self.wake(&withdrawn);
+        self.wake(&withdrawn).await;
         Ok(())
     }
 
-    fn wake(&self, challenges: &[i64]) {
+    async fn wake(&self, challenges: &[i64]) {
         for &challenge in challenges {
             self.waiters.wake(challenge);
+            self.store.announce(challenge);
         }
+        self.store.announced().await;
     }
 }
 
