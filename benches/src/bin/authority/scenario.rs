@@ -23,10 +23,10 @@ pub(crate) enum Scenario {
     Pending,
     /// Checks the right PIN of a challenge
     Pin,
-    /// Waits for a challenge, in a request that is held until its link is approved
-    Wait,
     /// Starts a challenge, gets the mail, and checks its PIN
     Login,
+    /// Waits for a challenge, in a request that is held until its link is approved
+    Wait,
 }
 
 impl Scenario {
