@@ -176,7 +176,7 @@ async fn one(
     let server = Running { program, store: &store };
     let mailbox = Mailbox::open().await.map_err(|error| error.to_string())?;
     if arguments.old_challenges > 0 {
-        server.age(arguments, kind, &mailbox, &key).await?;
+        server.age(kind, &mailbox, &key, arguments.old_challenges).await?;
     }
     say(&format!(
         "  {} users, {} old challenges, {} clients; no user is asked so often that a limit is met",
@@ -212,17 +212,17 @@ impl Running<'_> {
     /// Has one challenge started, which is then copied.
     async fn age(
         &self,
-        arguments: &Arguments,
         kind: Kind,
         mailbox: &OpenMailbox,
         key: &str,
+        count: u64,
     ) -> Result<(), String> {
         let server = self.start(mailbox)?;
-        let load = Load::new(server.address, key.to_owned(), mailbox.0.clone(), 1, 1, arguments.v1);
+        let load = Load::new(server.address, key.to_owned(), mailbox.0.clone(), 1, 1, false);
         let mut connection = connection::Connection::open(server.address).await?;
-        load.start(&mut connection).await?;
+        load.start_apart(&mut connection).await?;
         drop(server);
-        let aged = population::age(kind, self.store, arguments.old_challenges).await;
+        let aged = population::age(kind, self.store, count).await;
         aged.map_err(|error| format!("old challenges cannot be made: {error}"))
     }
 
