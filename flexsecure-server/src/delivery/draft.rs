@@ -97,13 +97,20 @@ pub(crate) fn samples() -> Vec<(&'static str, Value)> {
 /// A link may do without the operation, for the page behind it shows that.
 pub(crate) fn check(pages: &Pages) -> Result<(), TemplateError> {
     let (system, operation) = ("system-name", "operation-text");
+    let (pin, link) = ("73920518", "https://auth.example.com/a/token");
+    let names_of_link = [(system, "{{ system }}")];
+    let names_of_pin = [(system, "{{ system }}"), (operation, "{{ operation }}")];
+    let lacks = |template: &str, language, lacking: &str| {
+        let tag = pages.tag(language);
+        let detail = format!("{template} must have {lacking}, and lacks it in the language {tag}");
+        Error::new(ErrorKind::InvalidOperation, detail)
+    };
     for language in pages.languages() {
         for channel in [Channel::Email, Channel::Sms] {
-            let (pin, link) = ("73920518", "https://auth.example.com/a/token");
-            for (content, must) in [
-                (Content::Pin(SecretString::from(pin)), &[pin, system, operation][..]),
-                (Content::Link(SecretString::from(link)), &[link, system]),
-                (Content::Alert, &[system]),
+            for (secret, content, names) in [
+                (pin, Content::Pin(SecretString::from(pin)), &names_of_pin[..]),
+                (link, Content::Link(SecretString::from(link)), &names_of_link),
+                ("", Content::Alert, &names_of_link),
             ] {
                 let (template, subject) = (template(channel, &content), subject_template(&content));
                 let host = "auth.example.com";
@@ -113,27 +120,17 @@ pub(crate) fn check(pages: &Pages) -> Result<(), TemplateError> {
                 let message = draft.write(pages, addressee)?;
                 // What is in the last line is not said to a person.
                 let text = message.text().split("\n\n@").next().unwrap_or_default();
-                if let Some(lacking) = must.iter().find(|must| !text.contains(**must)) {
-                    return Err(incomplete(template, pages.tag(language), lacking));
+                let mut must = names.iter().copied().chain([(secret, "{{ secret }}")]);
+                if let Some((_, lacking)) = must.find(|(value, _)| !text.contains(value)) {
+                    return Err(lacks(template, language, lacking).into());
                 }
                 if message.subject().is_empty() {
-                    return Err(incomplete(subject, pages.tag(language), "a subject"));
+                    return Err(lacks(subject, language, "a text").into());
                 }
             }
         }
     }
     Ok(())
-}
-
-fn incomplete(template: &str, language: &str, lacking: &str) -> TemplateError {
-    let lacking = match lacking {
-        "system-name" => "{{ system }}",
-        "operation-text" => "{{ operation }}",
-        "a subject" => "a text",
-        _ => "{{ secret }}",
-    };
-    let detail = format!("{template} must have {lacking}, and lacks it in the language {language}");
-    Error::new(ErrorKind::InvalidOperation, detail).into()
 }
 
 const fn template(channel: Channel, content: &Content) -> &'static str {

@@ -107,6 +107,18 @@ fn a_pin_and_a_link_are_never_together_and_nothing_of_anybody_is_in_the_subject(
 }
 
 #[test]
+fn a_subject_is_one_line_whatever_an_operator_makes_of_it() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("texts")).unwrap();
+    let texts = r#"{"email.subject": " a\r\nBcc: b@c.example\u2028\u202ed\n"}"#;
+    std::fs::write(folder.path().join("texts/en.json"), texts).unwrap();
+    let pages = pages::load(Some(folder.path())).unwrap();
+    let addressee = Addressee { to: String::new(), reference: String::new() };
+    let message = draft(pin(), Channel::Email).write(&pages, addressee).unwrap();
+    assert_eq!(message.subject(), "a Bcc: b@c.example d");
+}
+
+#[test]
 fn text_of_others_stays_on_its_line_and_shows_what_it_is() {
     let operation = "a\r\n.\r\nQUIT\r\n\n@evil.example #11111111\u{2028}b\u{202e}c\u{200b}\0d";
     let message =

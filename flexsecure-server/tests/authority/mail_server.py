@@ -33,7 +33,9 @@ class Handler:
         return scripted
 
     async def handle_MAIL(self, server, session, envelope, address, options):
-        answer = await self.answer(server, "mail", "250 ok")
+        # A connection may be good for one mail only.
+        again = hasattr(session, "had_mail") and "again" in self.script
+        answer = await self.answer(server, "again" if again else "mail", "250 ok")
         if answer.startswith("2"):
             envelope.mail_from = address
         return answer
@@ -53,6 +55,7 @@ class Handler:
             user=session.auth_data,
             peer=session.peer[1],
         )
+        session.had_mail = True
         return await self.answer(server, "data", "250 ok")
 
 

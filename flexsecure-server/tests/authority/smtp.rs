@@ -201,15 +201,20 @@ async fn a_relay_that_takes_the_text_and_says_nothing_may_have_taken_it() {
 #[tokio::test]
 async fn a_kept_connection_that_has_ended_costs_no_mail() {
     let message = message().await;
-    let server = MailServer::start(&json!({})).await;
-    let settings = settings(&server);
-    let port = server.port;
-    let smtp = Smtp::from_settings(settings).unwrap();
-    smtp.deliver(&message).await.unwrap();
-    assert_eq!(mails(&server.stop().await), 1);
-    // Nobody is there any more: surely nothing was taken, although there was a connection.
-    assert_eq!(smtp.deliver(&message).await.unwrap_err().kind(), BUSY);
-    assert!(port > 0);
+    for end in ["break", "421 4.7.0 too many mails"] {
+        let server = MailServer::start(&json!({"script": {"again": end}})).await;
+        let smtp = Smtp::from_settings(settings(&server)).unwrap();
+        for _ in 0..3 {
+            smtp.deliver(&message).await.unwrap();
+        }
+        let told = server.stop().await;
+        let mut peers: Vec<_> = told.iter().filter_map(|what| what["peer"].as_u64()).collect();
+        peers.sort_unstable();
+        peers.dedup();
+        assert_eq!((mails(&told), peers.len()), (3, 3), "{end}: {told:?}");
+        // Nobody is there any more: surely nothing was taken, although there was a connection.
+        assert_eq!(smtp.deliver(&message).await.unwrap_err().kind(), BUSY);
+    }
 }
 
 #[tokio::test]

@@ -352,6 +352,19 @@ async fn what_is_no_tls_gets_nothing() {
 }
 
 #[tokio::test]
+async fn a_gateway_that_gets_no_further_than_a_connection_is_passed_over() {
+    // Connections are made, and nobody ever speaks TLS on them.
+    let mute = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mute_url = format!("https://{}", mute.local_addr().unwrap());
+    let alive = Gateway::new(answer(200, "", "")).await;
+    let list = [alive.provider(json!({"url": mute_url})), alive.provider(json!({}))];
+    let handed = providers(list).hand_over(&message(), 1, NEVER).await;
+    assert!(matches!(handed.outcome, Outcome::Accepted { .. }), "{handed:?}");
+    assert_eq!(handed.tries[0].error, Some(BUSY));
+    assert_eq!(alive.requests().len(), 1);
+}
+
+#[tokio::test]
 async fn a_yes_stays_one_whatever_follows_it() {
     for act in [
         Act::Begin("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{"),

@@ -69,19 +69,19 @@ impl From<Failure> for DeliveryError {
     fn from(failure: Failure) -> Self {
         let Failure { stage, code, kind, detail } = failure;
         let at = match stage {
-            Stage::Connection => "when connecting",
-            Stage::Password => "to user and password",
-            Stage::Sender => "to the sender",
-            Stage::Recipient => "to the recipient",
-            Stage::Data => "before the text",
-            Stage::Text => "after the text",
+            Stage::Connection => "the connection",
+            Stage::Password => "user and password",
+            Stage::Sender => "the sender",
+            Stage::Recipient => "the recipient",
+            Stage::Data => "the beginning of the text",
+            Stage::Text => "the text",
         };
         let what = match (code, detail) {
-            (Some(code), _) => format!("the mail relay answered {code} {at}"),
+            (Some(code), _) => format!("the mail relay answered {code} to {at}"),
             (None, Some(detail)) if !detail.is_empty() => {
-                format!("the mail relay failed {at}: {detail}")
+                format!("the mail relay failed at {at}: {detail}")
             }
-            (None, _) => format!("the mail relay failed or broke off {at}"),
+            (None, _) => format!("the mail relay failed or broke off at {at}"),
         };
         Self::new(kind, what)
     }
