@@ -24,8 +24,8 @@ use async_trait::async_trait;
 pub(crate) use self::{
     audit::{Entry, Event},
     challenges::{ApprovalRequest, ChallengeStore, CheckedChallenge, Lookup, PinSubmission, Start},
-    directory::{DirectoryStore, PolicyChange},
-    keys::{KeyStore, NewApiKey, StoredApiKey},
+    directory::{DirectoryStore, PolicyChange, Put, Selection},
+    keys::{KeyStore, LAST_USED_PRECISION, NewApiKey, Replacement, StoredApiKey},
     outbox::{Backlog, Due, Kind, OutboxStore, Settled, Settlement},
     sqlite::Sqlite,
 };

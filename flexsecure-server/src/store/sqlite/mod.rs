@@ -9,6 +9,7 @@ mod outbox;
 mod readers;
 mod row;
 mod start;
+mod users;
 mod writer;
 
 use std::{path::Path, sync::Arc};
