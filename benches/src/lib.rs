@@ -9,6 +9,8 @@
     reason = "a bench that cannot be set up should fail loudly"
 )]
 
+pub mod figures;
+pub mod limits;
 pub mod on_actix;
 pub mod on_axum;
 pub mod policies;

@@ -125,7 +125,10 @@ impl Server {
             served = serving => served,
             () = self.sweep_until_overdue(stopping.clone()) => Ok(()),
         };
-        sending.abort();
+        // What it is about to see off is not to be lost by ending it in between.
+        if sending.await.is_err() {
+            tracing::error!("the sending of messages has failed");
+        }
         courier.drain(SEND_LIMIT).await;
         Ok(served?)
     }

@@ -41,6 +41,7 @@ fn test() -> Result<(), Failed> {
     }
     // The tests start these themselves, on ports and with data of their own.
     tools::debian("redis-server", "redis-server")?;
+    tools::postgresql()?;
     tools::debian("faketime", "faketime")?;
     browser()?;
     script()?;

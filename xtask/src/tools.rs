@@ -1,5 +1,6 @@
 //! Programs that the checks need beside cargo.
 
+use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -22,6 +23,21 @@ pub(crate) fn debian(program: &str, package: &str) -> Result<(), Failed> {
     if runs(program, &["--version"]) {
         return Ok(());
     }
+    install(program, package)
+}
+
+/// Installs PostgreSQL's server, whose programs Debian keeps out of `PATH`. The package also makes a
+/// server for the machine at its usual port, which is let be: the tests start their own elsewhere.
+pub(crate) fn postgresql() -> Result<(), Failed> {
+    let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten();
+    let mut programs = versions.flatten().map(|version| version.path().join("bin/initdb"));
+    if programs.any(|program| program.exists()) || runs("initdb", &["--version"]) {
+        return Ok(());
+    }
+    install("initdb", "postgresql")
+}
+
+fn install(program: &str, package: &str) -> Result<(), Failed> {
     let is_root = output("id", &["-u"], &[]).is_some_and(|id| id.trim() == "0");
     if !is_root || !runs("apt-get", &["--version"]) {
         return Err(Failed(format!("{program} is missing: install the package {package}")));

@@ -1,12 +1,19 @@
 //! What an answer is worth: plain functions over what the store found.
 
+#[cfg(test)]
+mod tests;
+
 use std::{fmt, sync::Arc};
 
 use super::{
     Answer, Challenge, Decision, Outcome, Pin, Reason, ServiceError, Standing, State, SubmittedPin,
     limits::{ALERT_AT, Failures, MAX_ATTEMPTS},
 };
-use crate::{Method, UnixMillis, secret::ServerKeys, store::Event};
+use crate::{
+    Method, UnixMillis,
+    secret::ServerKeys,
+    store::{CheckedChallenge, Event},
+};
 
 /// A PIN as it came, with what it takes to compare it.
 #[derive(Clone)]
@@ -68,7 +75,7 @@ pub(crate) enum FailureChange {
 
 /// Compares a PIN, if it may be compared.
 pub(crate) fn judge_pin(
-    challenge: &Challenge,
+    CheckedChallenge { challenge, requires_txn }: &CheckedChallenge,
     failures: Failures,
     attempt: &PinAttempt,
     now: UnixMillis,
@@ -78,6 +85,9 @@ pub(crate) fn judge_pin(
         let attempts_left = (challenge.method == Method::Pin).then_some(challenge.attempts_left());
         tell(Answer::Rejected { reason, attempts_left })
     };
+    if *requires_txn && !attempt.has_txn {
+        return tell(Answer::Rejected { reason: Reason::Txn, attempts_left: None });
+    }
     let standing = challenge.standing(now);
     if matches!(standing, Standing::Expired | Standing::Over(_)) {
         return tell(standing.into());

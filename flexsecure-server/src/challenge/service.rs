@@ -131,6 +131,7 @@ impl Challenges {
             }
             Start::Repeated(challenge) => challenge,
             Start::Queued(challenge) => {
+                tracing::debug!(challenge = challenge.id, method = %challenge.method, "a message is queued");
                 self.courier.queued().await;
                 challenge
             }
@@ -173,15 +174,19 @@ impl Challenges {
         self.check(request).await
     }
 
-    /// What the page of a live link shows.
+    /// What the page of a live link shows. That it was opened is noted once, and decides nothing.
     pub(crate) async fn approval_request(
         &self,
         token: &LinkToken,
     ) -> Result<Option<ApprovalRequest>, ServiceError> {
+        let now = self.clock.now();
         let found = self.store.approval_request(&token.hash()).await?;
-        Ok(found.filter(|request| {
-            matches!(request.challenge.standing(self.clock.now()), Standing::Live { .. })
-        }))
+        let live = found
+            .filter(|request| matches!(request.challenge.standing(now), Standing::Live { .. }));
+        if let Some(request) = live.as_ref().filter(|request| !request.is_opened) {
+            self.store.opened(request.challenge.id, now).await?;
+        }
+        Ok(live)
     }
 
     pub(crate) async fn decide(
@@ -192,6 +197,7 @@ impl Challenges {
         let decided = self.store.decide(token.hash(), decision, self.clock.now()).await?;
         let (changed, outcome) = decided;
         if let Some(challenge) = changed {
+            tracing::debug!(challenge, ?outcome, "a link is answered");
             self.changed(challenge);
         }
         Ok(outcome)
@@ -261,6 +267,7 @@ impl Challenges {
         else {
             return Ok(Answer::Refused);
         };
+        tracing::debug!(challenge, ?answer, "a PIN is answered");
         self.changed(challenge);
         Ok(answer)
     }

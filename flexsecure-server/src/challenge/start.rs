@@ -1,5 +1,8 @@
 //! What becomes of a start: a plain function over what the store found.
 
+#[cfg(test)]
+mod tests;
+
 use super::{Challenge, State, limits};
 use crate::{Channel, Method, UnixMillis};
 
@@ -140,22 +143,20 @@ fn step(facts: &StartFacts, live: Option<&Challenge>, now: UnixMillis) -> StartS
     }
 }
 
-/// The first way that may be used, or what kept the one that would be free again first.
+/// The first way on which nothing lies, or what does. Who has had his share on one way does not get another on the next.
 fn contact(facts: &StartFacts, now: UnixMillis) -> Result<usize, (Limit, UnixMillis)> {
-    let mut kept = None;
+    // A user has a contact; one whose contacts are being replaced has none for a moment.
+    let mut kept = (Limit::Recipient, now);
     for (index, contact) in facts.contacts.iter().enumerate() {
         match kept_from(contact, &facts.sms, now) {
             None => return Ok(index),
-            Some(reason) => {
-                kept = match kept {
-                    Some((_, until)) if until <= reason.1 => kept,
-                    _ => Some(reason),
-                };
-            }
+            Some(reason) => kept = reason,
+        }
+        if kept.0 == Limit::Recipient {
+            break;
         }
     }
-    // A user has a contact; one whose contacts are being replaced has none for a moment.
-    Err(kept.unwrap_or((Limit::Recipient, now)))
+    Err(kept)
 }
 
 fn kept_from(

@@ -31,14 +31,15 @@ async fn what_ran_out_is_marked_and_a_day_later_forgotten() {
     let server = Server::open(Config::ephemeral(url).clock(clock.clone())).await.unwrap();
     let directory = server.directory();
     directory.add_system("bank", Policies::both()).await.unwrap();
-    directory.add_user(NewUser::new("alice").sms("+41790000001")).await.unwrap();
+    directory.add_user(NewUser::new("alice").email("alice@example.com")).await.unwrap();
     directory.assign("alice", &["bank"], Method::Pin).await.unwrap();
     let key = directory.create_key("tests").await.unwrap();
-    let api_key = directory.authorize(key.expose()).await.unwrap().unwrap();
+    let caller = directory.authorize(key.expose()).await.unwrap().unwrap();
 
     let (system, auth_id) = ("bank".to_owned(), "alice".to_owned());
     let start = StartRequest {
-        api_key,
+        account: caller.account,
+        api_key: caller.api_key,
         system: system.clone(),
         auth_id: auth_id.clone(),
         operation: String::new(),
@@ -47,9 +48,16 @@ async fn what_ran_out_is_marked_and_a_day_later_forgotten() {
         user_agent: None,
         idempotency_key_hash: Some([0; 32]),
     };
-    let check = CheckRequest { api_key, system, auth_id, txn: None, pin: None };
+    let check = CheckRequest {
+        account: caller.account,
+        api_key: caller.api_key,
+        system,
+        auth_id,
+        txn: None,
+        pin: None,
+    };
     let challenges = &server.inner.challenges;
-    challenges.start(&start).await.unwrap().unwrap();
+    challenges.start(start).await.unwrap();
 
     challenges.sweep().await.unwrap();
     assert!(matches!(challenges.check(&check).await.unwrap(), Answer::Pending { .. }));

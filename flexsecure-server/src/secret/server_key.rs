@@ -84,6 +84,13 @@ impl ServerKeys {
     }
 }
 
+#[cfg(test)]
+impl ServerKeys {
+    pub(crate) fn for_tests() -> Self {
+        Self { older: Vec::new(), current: ServerKey::for_tests("k", 1) }
+    }
+}
+
 impl fmt::Debug for ServerKeys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ServerKeys").field("current", &self.current).finish_non_exhaustive()

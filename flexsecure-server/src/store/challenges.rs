@@ -2,9 +2,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::AccountId;
+use super::{AccountId, Kind};
 use crate::{
-    StoreError, UnixMillis,
+    Channel, StoreError, UnixMillis,
     challenge::{
         Answer, Challenge, Decision, Draft, Limit, Outcome, PinAttempt, ServiceError, StartRequest,
     },
@@ -50,6 +50,10 @@ pub(crate) trait ChallengeStore: Send + Sync + 'static {
 
     /// Notes when a link was first opened. It changes nothing else.
     async fn opened(&self, challenge: i64, now: UnixMillis) -> Result<(), StoreError>;
+
+    /// How far the challenge of this `txn` has come; `None` if the account has none.
+    async fn timeline(&self, account: AccountId, txn: &str)
+    -> Result<Option<Timeline>, StoreError>;
 
     /// Carries out what [`judge_decision`](crate::challenge::judge_decision) says of an answer to a link: the first one
     /// counts, and of a disabled user none does.
@@ -130,4 +134,35 @@ pub(crate) struct ApprovalRequest {
     pub(crate) ip: Option<String>,
     pub(crate) user_agent: Option<String>,
     pub(crate) created_at: UnixMillis,
+    /// Whether the page was shown before.
+    pub(crate) is_opened: bool,
+}
+
+/// How far a challenge has come.
+#[derive(Clone, Debug)]
+pub(crate) struct Timeline {
+    pub(crate) challenge: Challenge,
+    pub(crate) system: String,
+    pub(crate) auth_id: String,
+    pub(crate) created_at: UnixMillis,
+    /// When its page was first shown; perhaps to a robot.
+    pub(crate) opened_at: Option<UnixMillis>,
+    pub(crate) ended_at: Option<UnixMillis>,
+    /// Oldest first.
+    pub(crate) messages: Vec<SentMessage>,
+}
+
+/// A message as the outbox remembers it, without its text.
+#[derive(Clone, Debug)]
+pub(crate) struct SentMessage {
+    pub(crate) kind: Kind,
+    pub(crate) channel: Channel,
+    /// A word of the outbox: `queued`, `sending`, `accepted`, `delivered`, `failed` or `unknown`.
+    pub(crate) state: String,
+    /// How often it was handed to a provider.
+    pub(crate) tries: u32,
+    pub(crate) provider: Option<String>,
+    pub(crate) queued_at: UnixMillis,
+    pub(crate) accepted_at: Option<UnixMillis>,
+    pub(crate) delivered_at: Option<UnixMillis>,
 }

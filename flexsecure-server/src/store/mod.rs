@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `challenges`, `outbox`, `keys`, `directory` | what a database has to do, and what a mistake in it would cost |
 //! | `audit` | what the trail can say |
+//! | `transfer` | from one database to another |
 //! | `sqlite` | one file, one process that serves |
 //! | `postgres` | one database, many processes |
 //!
@@ -16,25 +17,31 @@ mod directory;
 mod keys;
 mod outbox;
 mod sqlite;
+mod transfer;
 
 use std::{fmt, sync::Arc};
 
 use async_trait::async_trait;
 
+pub use self::transfer::TransferError;
 pub(crate) use self::{
     audit::{Entry, Event},
-    challenges::{ApprovalRequest, ChallengeStore, CheckedChallenge, Lookup, PinSubmission, Start},
+    challenges::{
+        ApprovalRequest, ChallengeStore, CheckedChallenge, Lookup, PinSubmission, SentMessage,
+        Start, Timeline,
+    },
     directory::{DirectoryStore, PolicyChange, Put, Selection},
     keys::{KeyStore, LAST_USED_PRECISION, NewApiKey, Replacement, StoredApiKey},
     outbox::{Backlog, Due, Kind, OutboxStore, Settled, Settlement},
     sqlite::Sqlite,
+    transfer::{TransferStore, transfer},
 };
 use crate::StoreError;
 
 /// A database that keeps all of it.
 #[async_trait]
 pub(crate) trait Store:
-    ChallengeStore + OutboxStore + KeyStore + DirectoryStore + fmt::Debug
+    ChallengeStore + OutboxStore + KeyStore + DirectoryStore + TransferStore + fmt::Debug
 {
     /// Whether it answers.
     async fn ping(&self) -> Result<(), StoreError>;

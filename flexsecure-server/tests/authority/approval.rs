@@ -37,10 +37,7 @@ async fn it_says_what_is_asked_when_and_from_where_in_the_language_of_the_browse
     let asked = Asked::new().await;
     let authority = &asked.authority;
     // 30 November 2026, 23:48:27.
-    sqlx::query("UPDATE challenges SET created_at = 1796082507999")
-        .execute(&mut authority.connect().await)
-        .await
-        .unwrap();
+    authority.sql("UPDATE challenges SET created_at = 1796082507999").await.unwrap();
     let common = [
         "<bdi>Transfer 250.00 EUR to &lt;b&gt;Zoë&lt;&#x2f;b&gt;</bdi>",
         "<dd><bdi>bank</bdi></dd>",

@@ -83,7 +83,7 @@ async fn no_secret_is_anywhere_but_in_its_message() {
     wal.push("-wal");
     files.extend(std::fs::read(wal).unwrap());
     let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
-    assert!(log.contains("TRACE") && log.contains("INSERT INTO challenges"), "the log is heard");
+    assert!(log.contains("TRACE") && log.contains("a PIN is answered"), "the log is heard");
 
     let secret_of_key = &authority.key["fsk_0123456789_".len()..];
     let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02X}")).collect::<String>();

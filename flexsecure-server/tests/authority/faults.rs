@@ -8,10 +8,7 @@ async fn broken() -> (Authority, String, String) {
     let authority = Authority::new().await;
     let number = authority.start("bob").await["match"].as_str().unwrap().to_owned();
     let link = authority.newest().link().unwrap().to_owned();
-    sqlx::query("ALTER TABLE challenges RENAME TO gone")
-        .execute(&mut authority.connect().await)
-        .await
-        .unwrap();
+    authority.sql("ALTER TABLE challenges RENAME TO gone").await.unwrap();
     (authority, link, number)
 }
 

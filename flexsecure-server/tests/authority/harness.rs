@@ -12,7 +12,6 @@ use flexsecure_server::{
 };
 use reqwest::{RequestBuilder, StatusCode, header::HeaderMap};
 use serde_json::{Value, json};
-use sqlx::{Connection, SqliteConnection};
 use tempfile::TempDir;
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle, time::timeout};
 
@@ -108,6 +107,7 @@ impl Authority {
         directory.assign("dave", &both, Method::Pin).await.unwrap();
         directory.assign("erin", &both, Method::Pin).await.unwrap();
         directory.disable("dave").await.unwrap();
+        directory.allow_sms_to(&["+41"]).await.unwrap();
         authority.key = directory.create_key("tests").await.unwrap().expose().to_owned();
         authority
     }
@@ -190,17 +190,16 @@ impl Authority {
         send(self.http.post(link).form(form)).await
     }
 
-    pub(crate) async fn connect(&self) -> SqliteConnection {
-        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&self.database);
-        SqliteConnection::connect_with(&options).await.unwrap()
+    /// What `statement` returns, each value as text; what the database said, if it refuses.
+    pub(crate) async fn sql(&self, statement: &str) -> Result<Vec<Vec<String>>, String> {
+        let connection = rusqlite::Connection::open(&self.database).unwrap();
+        connection.busy_timeout(PATIENCE).unwrap();
+        rows(&connection, statement).map_err(|error| error.to_string())
     }
 
     pub(crate) async fn audited(&self, event: &str) -> i64 {
-        sqlx::query_scalar("SELECT count(*) FROM audit WHERE event = ?")
-            .bind(event)
-            .fetch_one(&mut self.connect().await)
-            .await
-            .unwrap()
+        let counted = format!("SELECT count(*) FROM audit WHERE event = '{event}'");
+        self.sql(&counted).await.unwrap()[0][0].parse().unwrap()
     }
 
     /// Waits for what is written when something else is done, such as sending.
@@ -213,27 +212,43 @@ impl Authority {
         timeout(PATIENCE, seen).await.unwrap_or_else(|_| panic!("`{event}` is not in the trail"));
     }
 
-    /// Every value of every table, as SQL writes it.
+    /// Every value of every table.
     pub(crate) async fn dump(&self) -> String {
-        let mut connection = self.connect().await;
-        let columns: Vec<(String, String)> = sqlx::query_as(
-            "SELECT m.name, p.name FROM sqlite_master m JOIN pragma_table_info(m.name) p
-             WHERE m.type = 'table'",
-        )
-        .fetch_all(&mut connection)
-        .await
-        .unwrap();
+        let columns = self
+            .sql(
+                "SELECT m.name, p.name FROM sqlite_master m JOIN pragma_table_info(m.name) p
+                 WHERE m.type = 'table'",
+            )
+            .await
+            .unwrap();
         let mut dump = String::new();
-        for (table, column) in columns {
-            let sql = format!("SELECT quote(\"{column}\") FROM \"{table}\"");
-            let values: Vec<String> = sqlx::query_scalar(sqlx::AssertSqlSafe(sql))
-                .fetch_all(&mut connection)
-                .await
-                .unwrap();
-            dump.push_str(&format!("{table}.{column}: {}\n", values.join(" ")));
+        for column in columns {
+            let [table, column] = &column[..] else { panic!("{column:?}") };
+            let values = self.sql(&format!("SELECT quote(\"{column}\") FROM \"{table}\"")).await;
+            dump.push_str(&format!("{table}.{column}: {}\n", values.unwrap().concat().join(" ")));
         }
         dump
     }
+}
+
+fn rows(connection: &rusqlite::Connection, statement: &str) -> rusqlite::Result<Vec<Vec<String>>> {
+    let mut statement = connection.prepare(statement)?;
+    let columns = statement.column_count();
+    let mut rows = statement.query([])?;
+    let mut read = Vec::new();
+    while let Some(row) = rows.next()? {
+        let text = |column| {
+            Ok(match row.get::<_, rusqlite::types::Value>(column)? {
+                rusqlite::types::Value::Null => "NULL".to_owned(),
+                rusqlite::types::Value::Integer(number) => number.to_string(),
+                rusqlite::types::Value::Real(number) => number.to_string(),
+                rusqlite::types::Value::Text(text) => text,
+                rusqlite::types::Value::Blob(bytes) => format!("{bytes:02x?}"),
+            })
+        };
+        read.push((0..columns).map(text).collect::<rusqlite::Result<_>>()?);
+    }
+    Ok(read)
 }
 
 pub(crate) fn check_body(user: &str, mut more: Value) -> Value {

@@ -17,6 +17,7 @@ mod cli;
 mod directory;
 mod faults;
 mod harness;
+mod limits;
 mod long_poll;
 mod mail;
 mod outcomes;

@@ -134,10 +134,7 @@ async fn each_problem_says_what_to_do_next() {
     says(METHOD, http.delete(link)).await;
     assert!(asked.is_pending().await);
 
-    sqlx::query("ALTER TABLE challenges RENAME TO gone")
-        .execute(&mut asked.authority.connect().await)
-        .await
-        .unwrap();
+    asked.authority.sql("ALTER TABLE challenges RENAME TO gone").await.unwrap();
     says(FAILED, http.get(link)).await;
     says(FAILED, http.post(link).form(&[("action", "decline")])).await;
 }

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use flexsecure_server::Method;
 use reqwest::RequestBuilder;
 use serde_json::{Value, json};
@@ -61,6 +63,8 @@ async fn of_right_pins_without_txn_one_is_authenticated() {
     let authority = Authority::new().await;
     let twin = authority.twin().await;
     for round in 0..20 {
+        // No limit of the recipient is met.
+        authority.clock.advance(Duration::from_secs(2 * 60 * 60));
         authority.start("alice").await;
         let body = json!({"system": "bank", "authid": "alice", "pin": authority.newest().pin()});
         let answers =
@@ -77,6 +81,7 @@ async fn of_checks_of_an_approved_link_without_txn_one_is_authenticated() {
     let twin = authority.twin().await;
     let body = json!({"system": "bank", "authid": "bob"});
     for round in 0..20 {
+        authority.clock.advance(Duration::from_secs(2 * 60 * 60));
         let number = authority.start("bob").await["match"].as_str().unwrap().to_owned();
         let link = authority.newest().link().unwrap().to_owned();
         authority.answer_link(&link, &[("match", &number), ("action", "approve")]).await;

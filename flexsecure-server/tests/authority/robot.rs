@@ -1,7 +1,6 @@
 //! What reads mail before its receiver does, and follows all that is in it.
 
 use reqwest::{Method, RequestBuilder, header::CONTENT_TYPE};
-use sqlx::Row;
 use tokio::task::JoinSet;
 
 use crate::{asked::Asked, harness::send};
@@ -88,25 +87,11 @@ fn requests(asked: &Asked, page: &str) -> Vec<(u16, RequestBuilder)> {
 
 /// The challenge, and all that the trail says.
 async fn stored(asked: &Asked) -> (String, Vec<String>) {
-    let mut connection = asked.authority.connect().await;
-    let row = sqlx::query("SELECT state, attempts, claimed, expires_at, sent_at FROM challenges")
-        .fetch_one(&mut connection)
-        .await
-        .unwrap();
-    let challenge = format!(
-        "{} {} {} {} {}",
-        row.get::<String, _>(0),
-        row.get::<i64, _>(1),
-        row.get::<i64, _>(2),
-        row.get::<i64, _>(3),
-        row.get::<i64, _>(4),
-    );
-    let trail =
-        sqlx::query_scalar("SELECT event FROM audit WHERE challenge_id IS NOT NULL ORDER BY id")
-            .fetch_all(&mut connection)
-            .await
-            .unwrap();
-    (challenge, trail)
+    let challenge = "SELECT state, attempts, claimed, expires_at, sent_at FROM challenges";
+    let challenge = asked.authority.sql(challenge).await.unwrap();
+    let trail = "SELECT event FROM audit WHERE challenge_id IS NOT NULL ORDER BY id";
+    let trail = asked.authority.sql(trail).await.unwrap();
+    (challenge.concat().join(" "), trail.concat())
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -17,7 +17,8 @@ use crate::{
         StartRequest, State, Writes, judge_decision, judge_pin,
     },
     store::{
-        ApprovalRequest, ChallengeStore, CheckedChallenge, Kind, Lookup, PinSubmission, Start,
+        AccountId, ApprovalRequest, ChallengeStore, CheckedChallenge, Kind, Lookup, PinSubmission,
+        SentMessage, Start, Timeline,
     },
 };
 
@@ -56,12 +57,12 @@ impl ChallengeStore for Sqlite {
     ) -> Result<Option<(i64, Answer)>, ServiceError> {
         self.write(move |connection| {
             let Some(found) = find(connection, &submission.lookup())? else { return Ok(None) };
-            let challenge = found.challenge;
+            let challenge = &found.challenge;
             let failures = failures(connection, challenge.user, challenge.method)?;
-            let judgement = judge_pin(&challenge, failures, &submission.pin, now)?;
+            let judgement = judge_pin(&found, failures, &submission.pin, now)?;
             if let Some(writes) = &judgement.writes {
                 touch(connection, submission.api_key, now)?;
-                apply(connection, &challenge, writes, now)?;
+                apply(connection, challenge, writes, now)?;
             }
             Ok(Some((challenge.id, judgement.answer)))
         })
@@ -85,6 +86,14 @@ impl ChallengeStore for Sqlite {
             Ok(())
         })
         .await
+    }
+
+    async fn timeline(
+        &self,
+        account: AccountId,
+        txn: &str,
+    ) -> Result<Option<Timeline>, StoreError> {
+        self.read(|connection| timeline(connection, account, txn))
     }
 
     async fn decide(
@@ -170,7 +179,7 @@ fn approval_request(
         .prepare_cached(concat!(
             "SELECT ",
             row::challenge_columns!(),
-            ", s.name, c.operation, c.ip, c.user_agent, c.created_at
+            ", s.name, c.operation, c.ip, c.user_agent, c.created_at, c.opened_at IS NOT NULL
              FROM challenges c JOIN systems s ON s.id = c.system_id
              JOIN users u ON u.id = c.user_id WHERE c.token_hash = ? AND u.disabled = 0",
         ))?
@@ -183,10 +192,59 @@ fn approval_request(
                 ip: row.get(NEXT + 2)?,
                 user_agent: row.get(NEXT + 3)?,
                 created_at: row::moment(row, NEXT + 4)?,
+                is_opened: row.get(NEXT + 5)?,
             })
         })
         .optional()?;
     Ok(found)
+}
+
+fn timeline(
+    connection: &Connection,
+    account: AccountId,
+    txn: &str,
+) -> Result<Option<Timeline>, StoreError> {
+    let found = connection
+        .prepare_cached(concat!(
+            "SELECT ",
+            row::challenge_columns!(),
+            ", s.name, u.auth_id, c.created_at, c.opened_at, c.ended_at
+             FROM challenges c JOIN systems s ON s.id = c.system_id
+             JOIN users u ON u.id = c.user_id WHERE c.account_id = ? AND c.txn = ?",
+        ))?
+        .query_row(params![account.0, txn], |row| {
+            const NEXT: usize = row::CHALLENGE_COLUMNS;
+            Ok(Timeline {
+                challenge: row::challenge(row)?,
+                system: row.get(NEXT)?,
+                auth_id: row.get(NEXT + 1)?,
+                created_at: row::moment(row, NEXT + 2)?,
+                opened_at: row::optional_moment(row, NEXT + 3)?,
+                ended_at: row::optional_moment(row, NEXT + 4)?,
+                messages: Vec::new(),
+            })
+        })
+        .optional()?;
+    let Some(mut timeline) = found else { return Ok(None) };
+    timeline.messages = connection
+        .prepare_cached(
+            "SELECT kind, channel, state, tries, provider, queued_at, accepted_at, delivered_at
+             FROM outbox WHERE challenge_id = ? ORDER BY id",
+        )?
+        .query_map([timeline.challenge.id], |row| {
+            Ok(SentMessage {
+                kind: row::parsed(row, 0, Kind::parse)?,
+                channel: row::channel(row, 1)?,
+                state: row.get(2)?,
+                tries: row.get(3)?,
+                provider: row.get(4)?,
+                queued_at: row::moment(row, 5)?,
+                accepted_at: row::optional_moment(row, 6)?,
+                delivered_at: row::optional_moment(row, 7)?,
+            })
+        })?
+        .collect::<Result<_, _>>()?;
+    Ok(Some(timeline))
 }
 
 /// The challenge was read in the same transaction, and no other writes meanwhile.

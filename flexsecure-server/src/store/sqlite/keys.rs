@@ -172,7 +172,7 @@ impl KeyStore for Sqlite {
                         server_key: row.get(3)?,
                         mac: row.get(4)?,
                         system: row.get(5)?,
-                        last_used_at: optional(row, 6)?,
+                        last_used_at: row::optional_moment(row, 6)?,
                     })
                 })
                 .optional()?;
@@ -272,15 +272,11 @@ fn key_of(row: &Row<'_>) -> rusqlite::Result<ApiKey> {
         scopes: row::parsed(row, 3, Scopes::parse)?,
         system: row.get(4)?,
         created_at: row::moment(row, 5)?,
-        expires_at: optional(row, 6)?,
-        last_used_at: optional(row, 7)?,
-        replaced_at: optional(row, 8)?,
-        revoked_at: optional(row, 9)?,
+        expires_at: row::optional_moment(row, 6)?,
+        last_used_at: row::optional_moment(row, 7)?,
+        replaced_at: row::optional_moment(row, 8)?,
+        revoked_at: row::optional_moment(row, 9)?,
     })
-}
-
-fn optional(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<UnixMillis>> {
-    Ok(row.get::<_, Option<i64>>(column)?.map(UnixMillis::new))
 }
 
 const SELECT: &str = "SELECT k.id, k.name, k.prefix, k.scopes,

@@ -9,6 +9,7 @@ mod outbox;
 mod readers;
 mod row;
 mod start;
+mod transfer;
 mod users;
 mod writer;
 

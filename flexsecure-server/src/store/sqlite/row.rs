@@ -42,6 +42,13 @@ pub(super) fn moment(row: &Row<'_>, column: usize) -> rusqlite::Result<UnixMilli
     row.get(column).map(UnixMillis::new)
 }
 
+pub(super) fn optional_moment(
+    row: &Row<'_>,
+    column: usize,
+) -> rusqlite::Result<Option<UnixMillis>> {
+    Ok(row.get::<_, Option<i64>>(column)?.map(UnixMillis::new))
+}
+
 pub(super) fn method(row: &Row<'_>, column: usize) -> rusqlite::Result<Method> {
     parsed(row, column, |text| text.parse().ok())
 }

@@ -2,13 +2,13 @@
 
 mod at_gate;
 mod clients;
-mod limits;
 mod process;
 mod server;
 
 use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
+use flexsecure_benches::limits;
 use tokio::runtime::{self, Runtime};
 
 pub(crate) use self::server::serve;

@@ -4,18 +4,19 @@ use std::fmt;
 use std::fs;
 use std::process::Command;
 
-use crate::report::{as_u64, grouped};
+use crate::figures::{as_u64, grouped};
 
 /// How many files a process may have open.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct OpenFiles {
+pub struct OpenFiles {
     soft: usize,
     hard: usize,
 }
 
 impl OpenFiles {
     /// For how many sockets there is room.
-    pub(super) const fn room(self) -> usize {
+    #[must_use]
+    pub const fn room(self) -> usize {
         self.soft.saturating_sub(BESIDE)
     }
 }
@@ -27,7 +28,8 @@ impl fmt::Display for OpenFiles {
 }
 
 /// The limit of this process, where the system tells it.
-pub(super) fn open_files() -> Option<OpenFiles> {
+#[must_use]
+pub fn open_files() -> Option<OpenFiles> {
     let limits = fs::read_to_string("/proc/self/limits").ok()?;
     let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
     let mut fields = line.split_whitespace().map(number);
@@ -35,7 +37,8 @@ pub(super) fn open_files() -> Option<OpenFiles> {
 }
 
 /// The range of ports from which clients get theirs.
-pub(super) fn ports() -> Option<String> {
+#[must_use]
+pub fn ports() -> Option<String> {
     let range = fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").ok()?;
     let mut ends = range.split_whitespace().map(number);
     let (first, last) = (ends.next()?, ends.next()?);
@@ -45,7 +48,7 @@ pub(super) fn ports() -> Option<String> {
 /// Starts this program again with room for `files`, if it has too little and may have more: a
 /// process can't raise its own limit without a system call of its own, and a shell makes it.
 #[cfg(unix)]
-pub(super) fn raise(files: usize) {
+pub fn raise(files: usize) {
     use std::os::unix::process::CommandExt;
 
     let is_possible = open_files().is_some_and(|it| it.soft < files && it.hard >= files);
@@ -59,8 +62,9 @@ pub(super) fn raise(files: usize) {
     let _ = shell.arg(program).args(std::env::args_os().skip(1)).env(RAISED, "1").exec();
 }
 
+/// Nothing, where there is no shell for it.
 #[cfg(not(unix))]
-pub(super) fn raise(_: usize) {}
+pub fn raise(_: usize) {}
 
 fn number(text: &str) -> usize {
     // "unlimited" is none.
@@ -68,7 +72,7 @@ fn number(text: &str) -> usize {
 }
 
 /// What a process has open beside its sockets, and some to spare.
-pub(super) const BESIDE: usize = 200;
+pub const BESIDE: usize = 200;
 
 /// So that a shell that could not raise the limit is not asked again.
-const RAISED: &str = "FLEXSECURE_CAPACITY_RAISED";
+const RAISED: &str = "FLEXSECURE_BENCHES_RAISED";

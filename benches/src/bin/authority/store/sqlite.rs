@@ -1,0 +1,103 @@
+use std::fs::{self, File};
+use std::io::{Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteRow};
+use sqlx::{AssertSqlSafe, ConnectOptions, Row};
+use tempfile::TempDir;
+
+use super::Size;
+
+/// A file in a temporary folder.
+#[derive(Debug)]
+pub(crate) struct Sqlite {
+    folder: TempDir,
+}
+
+impl Sqlite {
+    pub(super) fn open() -> Result<Self, String> {
+        let folder = tempfile::Builder::new().prefix("flexsecure-bench-").tempdir();
+        Ok(Self { folder: folder.map_err(|error| error.to_string())? })
+    }
+
+    pub(crate) fn path(&self) -> PathBuf {
+        self.folder.path().join("flexsecure.db")
+    }
+
+    pub(super) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub(super) async fn description(&self) -> Result<String, String> {
+        let version = self.execute("SELECT sqlite_version()").await?;
+        let journal = self.execute("PRAGMA journal_mode").await?;
+        let [version, journal] = [version, journal].map(|rows| rows.concat());
+        Ok(format!("SQLite {version}, journal {journal}, as the server opens it"))
+    }
+
+    /// The index of the write-ahead log counts them: field `iChange` of
+    /// <https://sqlite.org/walformat.html>, section 2.1. With `synchronous=FULL` each of them is an
+    /// fdatasync of its own.
+    pub(super) fn commits(&self) -> Result<u64, String> {
+        let mut path = self.path().into_os_string();
+        path.push("-shm");
+        let mut count = [0; 4];
+        let read = File::open(&path).and_then(|mut file| {
+            file.seek(SeekFrom::Start(8))?;
+            file.read_exact(&mut count)
+        });
+        read.map_err(|error| format!("{}: {error}", Path::new(&path).display()))?;
+        Ok(u64::from(u32::from_ne_bytes(count)))
+    }
+
+    pub(super) async fn size(&self) -> Result<Size, String> {
+        self.execute("PRAGMA wal_checkpoint(TRUNCATE)").await?;
+        let data = fs::metadata(self.path()).map_err(|error| error.to_string())?.len();
+        Ok(Size { data, log: None })
+    }
+
+    pub(super) async fn execute(&self, sql: &str) -> Result<Vec<String>, String> {
+        let mut connection = self.connect().await.map_err(|error| error.to_string())?;
+        // It is ours, and no part of it comes from elsewhere.
+        let rows = sqlx::query(AssertSqlSafe(sql)).fetch_all(&mut connection).await;
+        let rows = rows.map_err(|error| error.to_string())?;
+        Ok(rows.iter().map(first_column).collect())
+    }
+
+    async fn connect(&self) -> Result<SqliteConnection, sqlx::Error> {
+        let options = SqliteConnectOptions::new().filename(self.path());
+        options.busy_timeout(std::time::Duration::from_secs(60)).connect().await
+    }
+}
+
+fn first_column(row: &SqliteRow) -> String {
+    row.try_get_unchecked(0).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn each_transaction_that_writes_is_counted_and_nothing_else() {
+        let sqlite = Sqlite::open().unwrap();
+        let options = SqliteConnectOptions::new().filename(sqlite.path()).create_if_missing(true);
+        let wal = options.journal_mode(sqlx::sqlite::SqliteJournalMode::Wal);
+        // As the server does, it keeps the log there.
+        let mut open = wal.connect().await.unwrap();
+        sqlx::query("CREATE TABLE others (name TEXT)").execute(&mut open).await.unwrap();
+        sqlite.execute("CREATE TABLE things (name TEXT)").await.unwrap();
+        let before = (sqlite.commits().unwrap(), sqlite.size().await.unwrap().data);
+        for _ in 0..100 {
+            sqlite.execute("INSERT INTO things VALUES (hex(randomblob(2000)))").await.unwrap();
+            sqlite.execute("SELECT count(*) FROM things").await.unwrap();
+        }
+        assert_eq!(sqlite.commits().unwrap(), before.0 + 100);
+        let size = sqlite.size().await.unwrap().data;
+        assert!((400_000..600_000).contains(&(size - before.1)), "{size}");
+        sqlite.execute("BEGIN; DELETE FROM things; DELETE FROM things; COMMIT").await.unwrap();
+        assert_eq!(sqlite.commits().unwrap(), before.0 + 101);
+        let rows = sqlite.execute("SELECT count(*) FROM things").await.unwrap();
+        assert_eq!(rows, ["0"]);
+    }
+}

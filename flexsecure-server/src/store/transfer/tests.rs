@@ -1,0 +1,150 @@
+use std::path::Path;
+
+use super::*;
+use crate::{
+    Config, Method, NewUser, Policies, PublicUrl, Server,
+    challenge::{CheckRequest, StartRequest},
+    store::Sqlite,
+};
+
+/// A row in every table, and more than a batch of them in one.
+async fn filled(path: &Path) -> SharedStore {
+    let url = PublicUrl::parse("http://127.0.0.1:4000").unwrap();
+    let server = Server::open(Config::new(path, url).inbox(true)).await.unwrap();
+    let directory = server.directory();
+    directory.allow_sms_to(&["+41"]).await.unwrap();
+    directory.add_system("bank", Policies::both()).await.unwrap();
+    for n in 0..600 {
+        directory.add_user(NewUser::new(format!("user{n}")).sms("+41790000001")).await.unwrap();
+    }
+    directory.assign("user0", &["bank"], Method::Pin).await.unwrap();
+    directory.assign("user1", &["bank"], Method::Passwordless).await.unwrap();
+    let key = directory.create_key("tests").await.unwrap();
+    let caller = directory.authorize(key.expose()).await.unwrap().unwrap();
+    for auth_id in ["user0", "user1"] {
+        let start = StartRequest {
+            account: caller.account,
+            api_key: caller.api_key,
+            system: "bank".to_owned(),
+            auth_id: auth_id.to_owned(),
+            operation: "Transfer 1 EUR to Zoë".to_owned(),
+            binding: String::new(),
+            ip: Some("2001:db8::1".parse().unwrap()),
+            user_agent: None,
+            idempotency_key_hash: Some([0; 32]),
+        };
+        server.inner.challenges.start(start).await.unwrap();
+        let check = CheckRequest {
+            account: caller.account,
+            api_key: caller.api_key,
+            system: "bank".to_owned(),
+            auth_id: auth_id.to_owned(),
+            txn: None,
+            pin: Some("11111111".to_owned().into()),
+        };
+        server.inner.challenges.check(&check).await.unwrap();
+    }
+    std::sync::Arc::clone(&server.inner.challenges.store)
+}
+
+/// Everything, in order.
+async fn all(store: &SharedStore) -> Vec<String> {
+    let (sender, mut receiver) = mpsc::channel(1);
+    let reading = async {
+        let mut rows = Vec::new();
+        while let Some(batch) = receiver.recv().await {
+            let Batch::Rows { table, rows: batch } = batch else { continue };
+            rows.extend(batch.iter().map(|row| format!("{} {}", table.name, text(row))));
+        }
+        rows
+    };
+    let (given, rows) = tokio::join!(store.give(sender), reading);
+    given.unwrap();
+    rows
+}
+
+fn text(row: &[Value]) -> String {
+    row.iter()
+        .map(|value| match value {
+            Value::Null => "NULL ".to_owned(),
+            Value::Integer(number) => format!("{number} "),
+            Value::Boolean(on) => format!("{on} "),
+            Value::Text(text) => format!("'{text}' "),
+            Value::Bytes(bytes) => format!("{bytes:02x?} "),
+        })
+        .collect()
+}
+
+async fn empty(path: &Path) -> SharedStore {
+    std::sync::Arc::new(Sqlite::open(path).await.unwrap())
+}
+
+#[tokio::test]
+async fn every_row_of_every_table_comes_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let from = filled(&folder.path().join("from.db")).await;
+    let to = empty(&folder.path().join("to.db")).await;
+    let copied = transfer(&from, &to).await.unwrap();
+    assert!(copied.iter().all(|(_, rows)| *rows > 0), "{copied:?}");
+    assert_eq!(all(&to).await, all(&from).await);
+
+    let again = transfer(&from, &to).await;
+    assert!(matches!(again, Err(TransferError::NotEmpty { table: "accounts" })), "{again:?}");
+}
+
+#[tokio::test]
+async fn what_ends_early_leaves_nothing_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let from = filled(&folder.path().join("from.db")).await;
+    let to = empty(&folder.path().join("to.db")).await;
+    let (sender, mut half_way) = mpsc::channel(1);
+    let (onwards, receiver) = mpsc::channel(1);
+    let cut = async {
+        while let Some(batch) = half_way.recv().await {
+            if matches!(batch, Batch::End(_)) {
+                break;
+            }
+            onwards.send(batch).await.unwrap();
+        }
+        drop(onwards);
+    };
+    let (_, taken, ()) = tokio::join!(from.give(sender), to.take(receiver), cut);
+    assert!(matches!(taken, Err(TransferError::Incomplete)));
+    assert!(all(&to).await.is_empty());
+}
+
+#[test]
+fn a_row_that_is_missing_is_noticed() {
+    let mut taken = [7; TABLE_COUNT];
+    verify(&[7; TABLE_COUNT], &taken).unwrap();
+    taken[2] = 6;
+    let missing = verify(&[7; TABLE_COUNT], &taken);
+    assert!(matches!(missing, Err(TransferError::Counts { table: "users", given: 7, taken: 6 })));
+}
+
+/// A table or a column that a migration adds is copied, or this fails.
+#[tokio::test]
+async fn every_table_and_column_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("schema.db");
+    Sqlite::open(&path).await.unwrap();
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    let mut there: Vec<(String, String)> = connection
+        .prepare(
+            "SELECT m.name, p.name FROM sqlite_master m JOIN pragma_table_info(m.name) p
+             WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite_%'",
+        )
+        .unwrap()
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))
+        .unwrap()
+        .collect::<Result<_, _>>()
+        .unwrap();
+    let mut named: Vec<(String, String)> = TABLES
+        .iter()
+        .flat_map(|table| table.columns.iter().map(|(column, _)| (table.name, *column)))
+        .map(|(table, column)| (table.to_owned(), column.to_owned()))
+        .collect();
+    there.sort();
+    named.sort();
+    assert_eq!(named, there);
+}
