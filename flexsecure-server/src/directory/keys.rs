@@ -45,6 +45,9 @@ impl Directory {
         if request.system.is_some() && request.scopes != Scopes::AUTHENTICATE {
             return Err(DirectoryError::SystemAndAdmin);
         }
+        if let Some(system) = request.system.as_ref().filter(|system| !validate_name(system)) {
+            return Err(DirectoryError::UnknownSystem { system: system.clone() });
+        }
         if request.life.is_some_and(|life| !(SHORTEST_LIFE..=LONGEST_LIFE).contains(&life)) {
             return Err(DirectoryError::LifeOutOfRange);
         }

@@ -34,8 +34,8 @@ pub use self::{
 };
 pub(crate) use self::{
     keys::Caller,
-    model::SMS_DAILY_BUDGET,
+    model::{SMS_DAILY_BUDGET, SystemFields},
     plan::{Fault, Plan, UserEdit, plan},
-    validate::{validate_auth_id, validate_name, validate_operation},
+    validate::{validate_auth_id, validate_country, validate_name, validate_operation},
     word::{ChannelWord, MethodWord, ScopeWord},
 };

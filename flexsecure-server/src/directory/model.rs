@@ -1,7 +1,7 @@
 use std::{fmt, time::Duration};
 
 use jiff::Timestamp;
-use serde::{Serialize, Serializer, ser::SerializeStruct as _};
+use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
 use super::word::{ChannelWord, MethodWord, ScopeWord};
@@ -78,15 +78,25 @@ impl System {
     }
 }
 
+/// A system as `/v1/admin` shows it.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = System)]
+pub(crate) struct SystemFields {
+    /// What it is called.
+    name: String,
+    /// Whether users can be assigned the method `pin`.
+    pin: bool,
+    /// Whether users can be assigned the method `passwordless`.
+    passwordless: bool,
+    /// Whether a check has to name its challenge by `txn`.
+    requires_txn: bool,
+}
+
 impl Serialize for System {
-    /// Flat, as `/v1/admin` shows it.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut fields = serializer.serialize_struct("System", 4)?;
-        fields.serialize_field("name", &self.name)?;
-        fields.serialize_field("pin", &self.policies.pin)?;
-        fields.serialize_field("passwordless", &self.policies.passwordless)?;
-        fields.serialize_field("requires_txn", &self.requires_txn)?;
-        fields.end()
+        let Policies { pin, passwordless } = self.policies;
+        let (name, requires_txn) = (self.name.clone(), self.requires_txn);
+        SystemFields { name, pin, passwordless, requires_txn }.serialize(serializer)
     }
 }
 

@@ -2,7 +2,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::{
     Assignment, Change, DirectoryError, NewUser, Policies, User,
-    validate::{validate_auth_id, validate_email, validate_locale, validate_sms},
+    validate::{validate_auth_id, validate_email, validate_locale, validate_name, validate_sms},
 };
 use crate::{Channel, Method};
 
@@ -41,28 +41,45 @@ impl NewUser {
         if !self.locale.is_empty() && !validate_locale(&self.locale) {
             return fault("/locale".to_owned(), DirectoryError::MalformedLocale);
         }
-        let mut distinct = HashSet::new();
-        for (position, assignment) in self.assignments.iter().flatten().enumerate() {
-            if !distinct.insert(&assignment.system) {
-                let system = assignment.system.clone();
-                let error = DirectoryError::SameSystem { system };
-                return fault(format!("/assignments/{position}/system"), error);
-            }
-        }
-        None
+        self.assignments
+            .as_deref()
+            .and_then(assignments_fault)
+            .map(|fault| Fault { pointer: format!("/assignments{}", fault.pointer), ..fault })
     }
 
     /// Where in it an error of the store is.
     pub(crate) fn pointer_to(&self, error: &DirectoryError) -> Option<String> {
-        let (system, field) = match error {
-            DirectoryError::UnknownSystem { system } => (system, "system"),
-            DirectoryError::PolicyOff { system, .. } => (system, "method"),
-            _ => return None,
-        };
-        let mut assignments = self.assignments.iter().flatten();
-        let position = assignments.position(|assignment| assignment.system == *system)?;
-        Some(format!("/assignments/{position}/{field}"))
+        let pointer = pointer_to(self.assignments.as_deref()?, error)?;
+        Some(format!("/assignments{pointer}"))
     }
+}
+
+/// What can be said of assignments without knowing what there is.
+pub(super) fn assignments_fault(assignments: &[Assignment]) -> Option<Fault> {
+    let mut distinct = HashSet::new();
+    for (position, Assignment { system, .. }) in assignments.iter().enumerate() {
+        let system = system.clone();
+        let error = if !validate_name(&system) {
+            DirectoryError::UnknownSystem { system }
+        } else if distinct.insert(system.clone()) {
+            continue;
+        } else {
+            DirectoryError::SameSystem { system }
+        };
+        return Some(Fault { pointer: format!("/{position}/system"), error });
+    }
+    None
+}
+
+/// Where in a list of assignments an error of the store is.
+pub(super) fn pointer_to(assignments: &[Assignment], error: &DirectoryError) -> Option<String> {
+    let (system, field) = match error {
+        DirectoryError::UnknownSystem { system } => (system, "system"),
+        DirectoryError::PolicyOff { system, .. } => (system, "method"),
+        _ => return None,
+    };
+    let position = assignments.iter().position(|assignment| assignment.system == *system)?;
+    Some(format!("/{position}/{field}"))
 }
 
 /// A change of a user that leaves the rest of him as it is.

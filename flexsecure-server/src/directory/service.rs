@@ -124,9 +124,10 @@ impl Directory {
         prefixes: Option<&[&str]>,
         daily: Option<u32>,
     ) -> Result<(), DirectoryError> {
-        let mut named = prefixes.iter().copied().flatten();
-        if let Some(bad) = named.find(|prefix| !validate_country(prefix)) {
-            return Err(DirectoryError::MalformedCountry { prefix: (*bad).to_owned() });
+        for prefix in prefixes.unwrap_or_default() {
+            if !validate_country(prefix) {
+                return Err(DirectoryError::MalformedCountry { prefix: (*prefix).to_owned() });
+            }
         }
         if prefixes.is_some_and(|prefixes| prefixes.len() > MOST_COUNTRIES) {
             return Err(DirectoryError::TooManyCountries);

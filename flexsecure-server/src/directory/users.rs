@@ -1,6 +1,7 @@
 use super::{
     Assignment, Change, Directory, DirectoryError, Fault, NewUser, Page, User, UserEdit,
     UserFilter, cursor,
+    plan::{assignments_fault, pointer_to},
 };
 use crate::{Method, store::Selection};
 
@@ -89,6 +90,10 @@ impl Directory {
         limit: usize,
     ) -> Result<Page<User>, DirectoryError> {
         let after = cursor.map(cursor::parse).transpose()?.unwrap_or_default();
+        // Nobody is called so, and not every database can be asked for it.
+        if filter.prefix.contains('\0') {
+            return Ok(Page { items: Vec::new(), next: None });
+        }
         let selection = selection(filter, after, limit.saturating_add(1));
         let users = self.store.users(self.account, &selection).await?;
         Ok(cursor::page(users, limit, |user| user.auth_id.clone()))
@@ -128,7 +133,23 @@ impl Directory {
         auth_id: &str,
         assignments: Vec<Assignment>,
     ) -> Result<Change, DirectoryError> {
-        self.edit(auth_id, UserEdit::Assignments(assignments)).await
+        self.store_assignments(auth_id, assignments).await.map_err(|fault| fault.error)
+    }
+
+    /// Says where in `assignments` something is wrong.
+    pub(crate) async fn store_assignments(
+        &self,
+        auth_id: &str,
+        assignments: Vec<Assignment>,
+    ) -> Result<Change, Fault> {
+        if let Some(fault) = assignments_fault(&assignments) {
+            return Err(fault);
+        }
+        let edit = UserEdit::Assignments(assignments.clone());
+        self.edit(auth_id, edit).await.map_err(|error| {
+            let pointer = pointer_to(&assignments, &error).unwrap_or_default();
+            Fault { pointer, error }
+        })
     }
 
     /// Refuses a user from now on, and withdraws what waits for him.
