@@ -11,7 +11,7 @@ use utoipa_axum::router::OpenApiRouter;
 use super::{
     access::Reading,
     calls,
-    problem::{Problem, Refused},
+    problem::{FieldError, Problem, Refused},
 };
 use crate::api::{check, reply, start};
 
@@ -24,6 +24,7 @@ use crate::api::{check, reply, start};
     ),
     modifiers(&Keys),
     paths(start_v1, check_v1, capabilities_v1),
+    components(schemas(Problem, FieldError)),
     tags(
         (name = "authentication", description = "What a system asks."),
         (name = "account", description = "What the account may do."),

@@ -18,7 +18,7 @@ use super::{
     AppState,
     access::Writing,
     body::{bytes, media_type},
-    problem::{BadBody, PROBLEM, Problem, Refused},
+    problem::{PROBLEM, Problem, Refused},
     query::{Asked, ImportAsked},
     to_the_end,
 };
@@ -39,6 +39,7 @@ pub(super) struct ImportRefused {
     #[serde(flatten)]
     problem: Problem,
     /// What would have become of the lines.
+    #[schema(required = false)]
     report: ImportReport,
 }
 
@@ -49,7 +50,13 @@ pub(super) struct ImportRefused {
     request_body(content((String = "text/csv"), (String = "application/jsonl"),
         (String = "application/x-ndjson"))),
     responses((status = 200, content((ImportReport = "application/json"), (String = "text/csv"))),
-        Refused, BadBody))]
+        (status = 413, body = Problem, content_type = "application/problem+json",
+            description = "The body or one of its lines is too long, or there are too many lines."),
+        (status = 415, body = Problem, content_type = "application/problem+json",
+            description = "The body is of another type."),
+        (status = 422, content((ImportRefused = "application/problem+json"), (String = "text/csv")),
+            description = "A line is refused, or a column is unknown: nothing is written."),
+        Refused))]
 pub(super) async fn import_users(
     Writing(directory): Writing,
     State(state): State<AppState>,

@@ -239,16 +239,16 @@ impl IntoResponse for Problem {
 pub(super) enum Refused {
     /// The path or the query can't be read.
     #[response(status = 400, content_type = "application/problem+json")]
-    Malformed(#[to_schema] Problem),
+    Malformed(Problem),
     /// There is no live API key in the header `apikey`.
     #[response(status = 401, content_type = "application/problem+json")]
-    NoKey(#[to_schema] Problem),
+    NoKey(Problem),
     /// The API key lacks the scope.
     #[response(status = 403, content_type = "application/problem+json")]
-    Scope(#[to_schema] Problem),
+    Scope(Problem),
     /// The database fails, or too much is under way: try again, after as many seconds as `Retry-After` says.
     #[response(status = 503, content_type = "application/problem+json")]
-    Unavailable(#[to_schema] Problem),
+    Unavailable(Problem),
 }
 
 /// What a call of something by its name can answer besides.
@@ -257,7 +257,7 @@ pub(super) enum Refused {
 pub(super) enum Missing {
     /// The account of the API key has none of that name.
     #[response(status = 404, content_type = "application/problem+json")]
-    NotFound(#[to_schema] Problem),
+    NotFound(Problem),
 }
 
 /// What a call with a body can answer besides.
@@ -266,13 +266,13 @@ pub(super) enum Missing {
 pub(super) enum BadBody {
     /// The body is too long.
     #[response(status = 413, content_type = "application/problem+json")]
-    TooLarge(#[to_schema] Problem),
+    TooLarge(Problem),
     /// The body is of another type.
     #[response(status = 415, content_type = "application/problem+json")]
-    MediaType(#[to_schema] Problem),
+    MediaType(Problem),
     /// A part of the request has a value that it can't have: `errors` says which.
     #[response(status = 422, content_type = "application/problem+json")]
-    Invalid(#[to_schema] Problem),
+    Invalid(Problem),
 }
 
 /// What a call can answer that what there is may forbid.
@@ -281,7 +281,7 @@ pub(super) enum BadBody {
 pub(super) enum Conflict {
     /// It can't be beside what there is.
     #[response(status = 409, content_type = "application/problem+json")]
-    Conflict(#[to_schema] Problem),
+    Conflict(Problem),
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
