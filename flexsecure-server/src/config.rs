@@ -19,7 +19,14 @@ pub struct Config {
 #[derive(Clone, Debug)]
 pub(crate) enum Database {
     Ephemeral,
+    Kept(Place),
+}
+
+/// Where a database is.
+#[derive(Clone, Debug)]
+pub(crate) enum Place {
     File(PathBuf),
+    Postgres { url: SecretString, keys: PathBuf },
 }
 
 impl Config {
@@ -29,13 +36,26 @@ impl Config {
     #[must_use]
     pub fn new(database: impl Into<PathBuf>, public_url: PublicUrl) -> Self {
         Self {
-            database: Database::File(database.into()),
+            database: Database::Kept(Place::File(database.into())),
             public_url,
             inbox: false,
             delivery: None,
             clock: Arc::new(SystemClock),
             pages: None,
         }
+    }
+
+    /// A PostgreSQL database (15 or later) that several servers may use, such as
+    /// `postgres://user:password@host/database?sslmode=verify-full`, with the server's keys in the file `keys`, made if
+    /// there is none and no API key either. All servers need the same file.
+    #[must_use]
+    pub fn postgres(
+        url: impl Into<SecretString>,
+        keys: impl Into<PathBuf>,
+        public_url: PublicUrl,
+    ) -> Self {
+        let database = Database::Kept(Place::Postgres { url: url.into(), keys: keys.into() });
+        Self { database, ..Self::new(PathBuf::new(), public_url) }
     }
 
     /// Throwaway data in a temporary folder, gone with the server, and an inbox: for demonstrations and tests.

@@ -17,6 +17,14 @@ pub enum StoreError {
         /// Of its tables.
         version: i64,
     },
+    /// The address of the database is not one that is understood. It may hold a password, so it is not shown.
+    #[error(
+        "the address of the database must be like postgres://user:password@host/database?sslmode=verify-full"
+    )]
+    MalformedUrl,
+    /// The database server can't be worked with, as it is said.
+    #[error("the database server can't be used: {0}")]
+    Unsuitable(&'static str),
     /// What was written with something else that failed was undone with it.
     #[error("the database undid what was written")]
     Undone,
@@ -45,6 +53,12 @@ impl From<rusqlite::Error> for StoreError {
     }
 }
 
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Database(Box::new(error))
+    }
+}
+
 /// Why a server, or its directory, could not be opened.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -55,7 +69,7 @@ pub enum OpenError {
     /// Its folder is missing or not writable, or it is not such a database.
     #[error("the database {path} can't be opened")]
     Database {
-        /// The file.
+        /// The file, or the address without user and password.
         path: PathBuf,
         /// What the database said.
         source: StoreError,

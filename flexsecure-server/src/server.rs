@@ -14,14 +14,14 @@ use tokio::{
 };
 
 use crate::{
-    Config, Directory, Inbox, OpenError, ServeError, api,
+    Config, Directory, Inbox, OpenError, ServeError, StoreError, api,
     challenge::{Challenges, Waiters},
-    config::Database,
+    config::{Database, Place},
     delivery::{Courier, Work},
     pages,
     secret::ServerKeys,
     stopping::Stopping,
-    store::{KeyStore as _, SharedStore, Sqlite},
+    store::{Postgres, SharedStore, Sqlite, address},
 };
 
 /// The authority: opened once, then administered, served, or both. Cheap to clone.
@@ -51,16 +51,16 @@ impl Server {
             return Err(OpenError::NoDelivery);
         }
         let pages = pages::load(config.pages.as_deref())?;
-        let (path, folder) = match config.database {
-            Database::File(path) => (path, None),
+        let (place, folder) = match config.database {
             Database::Ephemeral => {
                 let folder =
                     TempDir::with_prefix("flexsecure-").map_err(OpenError::TemporaryFolder)?;
-                (folder.path().join("flexsecure.db"), Some(folder))
+                (Place::File(folder.path().join("flexsecure.db")), Some(folder))
             }
+            Database::Kept(place) => (place, None),
         };
-        let (store, keys) = open_store(&path).await?;
         let waiters = Arc::<Waiters>::default();
+        let (store, keys) = open_store(&place, Some(Arc::clone(&waiters))).await?;
         let inbox = Inbox::default();
         let clock = config.clock;
         let public_url = config.public_url;
@@ -77,7 +77,7 @@ impl Server {
         let opened = (Arc::clone(&store), Arc::clone(&keys));
         let directory = Directory::new(opened, Arc::clone(&waiters), Arc::clone(&clock))
             .await
-            .map_err(|source| OpenError::Database { path, source })?;
+            .map_err(|source| place.failed(source))?;
         let challenges = Challenges { store, keys, clock, courier, waiters, public_url };
         let inner =
             Inner { challenges, directory, pages, inbox, has_inbox: config.inbox, _folder: folder };
@@ -152,15 +152,33 @@ impl Server {
     }
 }
 
-/// The database and the key file beside it.
+/// The database and its key file. With `waiters`, they are woken by what other processes change.
 ///
 /// A new key file would invalidate every API key, so it is only made as long as there is none.
-pub(crate) async fn open_store(path: &Path) -> Result<(SharedStore, Arc<ServerKeys>), OpenError> {
-    let failed = |source| OpenError::Database { path: path.to_owned(), source };
-    let store = Sqlite::open(path).await.map_err(failed)?;
+pub(crate) async fn open_store(
+    place: &Place,
+    waiters: Option<Arc<Waiters>>,
+) -> Result<(SharedStore, Arc<ServerKeys>), OpenError> {
+    let failed = |source| place.failed(source);
+    let (store, keys): (SharedStore, _) = match place {
+        Place::File(path) => (Arc::new(Sqlite::open(path).await.map_err(failed)?), key_file(path)),
+        Place::Postgres { url, keys } => {
+            (Arc::new(Postgres::open(url, waiters).await.map_err(failed)?), keys.clone())
+        }
+    };
     let in_use = store.any_api_key().await.map_err(failed)?;
-    let keys = ServerKeys::open(&key_file(path), !in_use)?;
-    Ok((Arc::new(store), Arc::new(keys)))
+    let keys = ServerKeys::open(&keys, !in_use)?;
+    Ok((store, Arc::new(keys)))
+}
+
+impl Place {
+    pub(crate) fn failed(&self, source: StoreError) -> OpenError {
+        let path = match self {
+            Self::File(path) => path.clone(),
+            Self::Postgres { url, .. } => address(url).into(),
+        };
+        OpenError::Database { path, source }
+    }
 }
 
 fn key_file(database: &Path) -> PathBuf {

@@ -34,7 +34,7 @@ pub(crate) const STARTS_OF_A_NETWORK: u32 = 20;
 pub(crate) const NETWORK_WINDOW: Duration = Duration::from_secs(60);
 
 /// What of a number tells its country and carrier: numbers that are rented for pumping share it.
-const SMS_PREFIX: usize = 7;
+pub(crate) const SMS_PREFIX: usize = 7;
 
 /// How long a challenge lives.
 pub(crate) const fn life(method: Method) -> Duration {

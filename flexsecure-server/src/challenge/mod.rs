@@ -31,6 +31,8 @@ pub(crate) use self::{
         StartRequest, Started,
     },
     standing::{Answer, Challenge, Reason, Standing, State},
-    start::{ContactFacts, Limit, NetworkFacts, SmsFacts, StartFacts, StartStep, plan_start},
+    start::{
+        ContactFacts, Limit, NetworkFacts, SmsFacts, StartFacts, StartPlan, StartStep, plan_start,
+    },
     waiters::Waiters,
 };

@@ -7,7 +7,8 @@ use tokio::sync::watch;
 
 /// Who waits in this process for a change of which challenge.
 ///
-/// A change made by another process (the command line) wakes nobody here: such a poll ends when its time is up.
+/// A change made by another process wakes somebody here if the database can tell of it: PostgreSQL can. Otherwise such a
+/// poll ends when its time is up.
 #[derive(Debug, Default)]
 pub(crate) struct Waiters {
     by_challenge: Mutex<HashMap<i64, watch::Sender<()>>>,
@@ -24,6 +25,11 @@ impl Waiters {
     pub(crate) fn wake(&self, challenge: i64) {
         // Dropping the sender is the signal: it can't be missed, and leaves nothing to clean up.
         self.lock().remove(&challenge);
+    }
+
+    /// When changes may have been missed.
+    pub(crate) fn wake_all(&self) {
+        self.lock().clear();
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<i64, watch::Sender<()>>> {
@@ -70,6 +76,16 @@ mod tests {
         two.changed().await;
         assert_eq!(waiters.lock().len(), 1);
         drop(other);
+        assert!(waiters.lock().is_empty());
+    }
+
+    #[tokio::test]
+    async fn all_are_woken_when_changes_may_have_been_missed() {
+        let waiters = Arc::new(Waiters::default());
+        let (mut one, mut two) = (waiters.subscribe(1), waiters.subscribe(2));
+        waiters.wake_all();
+        one.changed().await;
+        two.changed().await;
         assert!(waiters.lock().is_empty());
     }
 

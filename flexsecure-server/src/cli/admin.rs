@@ -4,7 +4,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use flexsecure_server::{Channel, Directory, Method, NewUser, Policies, UnixMillis, User};
 use jiff::Timestamp;
 
-use super::{DatabaseArg, error::CliError, say};
+use super::{Database, DatabaseArg, error::CliError, say};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum SystemCommand {
@@ -224,7 +224,12 @@ impl KeyCommand {
 
 impl DatabaseArg {
     async fn open(&self) -> Result<Directory, CliError> {
-        Ok(Directory::open(&self.database).await?)
+        Ok(match &self.database {
+            Database::File(path) => Directory::open(path).await?,
+            Database::Postgres(url) => {
+                Directory::open_postgres(url.clone(), &self.server_keys).await?
+            }
+        })
     }
 }
 

@@ -25,7 +25,9 @@ pub(crate) enum CliError {
     Listen { address: SocketAddr, source: io::Error },
     #[error("say which policies to switch: --pin on|off, --passwordless on|off, or both")]
     NoPolicy,
-    #[error("set --database (FLEXSECURE_DATABASE) to a file that can be used")]
+    #[error(
+        "set --database (FLEXSECURE_DATABASE) to a file or a PostgreSQL database that can be used"
+    )]
     Open(#[source] OpenError),
     #[error("set --pages (FLEXSECURE_PAGES) to a folder that can be used")]
     Pages(#[source] PagesError),

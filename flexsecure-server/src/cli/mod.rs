@@ -5,12 +5,15 @@ mod error;
 mod serve;
 
 use std::{
+    ffi::OsString,
     io::{self, Write},
     path::PathBuf,
     process::ExitCode,
 };
 
 use clap::{Args, Parser, Subcommand};
+use flexsecure_server::{Config, PublicUrl};
+use secrecy::SecretString;
 
 use self::error::CliError;
 
@@ -40,9 +43,49 @@ enum Command {
 /// Where the data is.
 #[derive(Args, Clone, Debug)]
 struct DatabaseArg {
-    /// The database file; the server's keys are in a file beside it
-    #[arg(long, env = "FLEXSECURE_DATABASE", default_value = "flexsecure.db", value_name = "PATH")]
-    database: PathBuf,
+    /// The database file, with the server's keys in a file beside it, or postgres://user:password@host/database
+    #[arg(
+        long,
+        env = "FLEXSECURE_DATABASE",
+        hide_env_values = true,
+        default_value = "flexsecure.db",
+        value_name = "PATH|URL"
+    )]
+    database: Database,
+    /// The file with the server's keys, for a database of PostgreSQL: the same on each server
+    #[arg(
+        long,
+        env = "FLEXSECURE_SERVER_KEYS",
+        default_value = "flexsecure.keys",
+        value_name = "PATH"
+    )]
+    server_keys: PathBuf,
+}
+
+impl DatabaseArg {
+    fn config(self, public_url: PublicUrl) -> Config {
+        match self.database {
+            Database::File(path) => Config::new(path, public_url),
+            Database::Postgres(url) => Config::postgres(url, self.server_keys, public_url),
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Database {
+    File(PathBuf),
+    Postgres(SecretString),
+}
+
+impl From<OsString> for Database {
+    fn from(text: OsString) -> Self {
+        match text.to_str() {
+            Some(url) if url.starts_with("postgres://") || url.starts_with("postgresql://") => {
+                Self::Postgres(url.into())
+            }
+            _ => Self::File(text.into()),
+        }
+    }
 }
 
 pub(crate) async fn run() -> ExitCode {

@@ -61,7 +61,7 @@ impl Serve {
     fn config(self) -> Result<Config, CliError> {
         let public_url = self.public_url.ok_or(CliError::NoPublicUrl)?;
         let public_url = PublicUrl::parse(&public_url).map_err(CliError::PublicUrl)?;
-        let mut config = Config::new(self.database.database, public_url).inbox(self.inbox);
+        let mut config = self.database.config(public_url).inbox(self.inbox);
         if let Some(folder) = self.pages {
             config = config.pages(folder);
         }

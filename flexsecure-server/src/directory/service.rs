@@ -1,4 +1,9 @@
-use std::{path::Path, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use secrecy::SecretString;
 
 use super::{
     Account, DirectoryError, Page, Policies, System, cursor,
@@ -7,6 +12,7 @@ use super::{
 use crate::{
     Clock, OpenError, StoreError, SystemClock,
     challenge::Waiters,
+    config::Place,
     secret::ServerKeys,
     server::open_store,
     store::{AccountId, PolicyChange, Put, SharedStore},
@@ -31,11 +37,25 @@ impl Directory {
     /// # Errors
     /// The database or its key file can't be used.
     pub async fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
-        let path = path.as_ref();
-        let opened = open_store(path).await?;
+        Self::open_at(&Place::File(path.as_ref().to_owned())).await
+    }
+
+    /// Like [`open`](Self::open), in PostgreSQL: see [`Config::postgres`](crate::Config::postgres).
+    ///
+    /// # Errors
+    /// The database or its key file can't be used.
+    pub async fn open_postgres(
+        url: impl Into<SecretString>,
+        keys: impl Into<PathBuf>,
+    ) -> Result<Self, OpenError> {
+        Self::open_at(&Place::Postgres { url: url.into(), keys: keys.into() }).await
+    }
+
+    async fn open_at(place: &Place) -> Result<Self, OpenError> {
+        let opened = open_store(place, None).await?;
         Self::new(opened, Arc::default(), Arc::new(SystemClock))
             .await
-            .map_err(|source| OpenError::Database { path: path.to_owned(), source })
+            .map_err(|source| place.failed(source))
     }
 
     pub(crate) async fn new(
@@ -167,7 +187,7 @@ impl Directory {
         }
         let now = self.clock.now();
         let put = self.store.put_system(self.account, system, only_new, now).await?;
-        Ok(self.done(&put))
+        Ok(self.done(&put).await)
     }
 
     /// Switches policies of a system; `None` leaves one as it is.
@@ -207,7 +227,7 @@ impl Directory {
             .set_policies(self.account, system, change, self.clock.now())
             .await?
             .ok_or_else(|| unknown_system(system))?;
-        self.wake(&withdrawn);
+        self.wake(&withdrawn).await;
         Ok(())
     }
 
@@ -221,7 +241,7 @@ impl Directory {
             .delete_system(self.account, name, self.clock.now())
             .await?
             .ok_or_else(|| unknown_system(name))?;
-        self.wake(&withdrawn);
+        self.wake(&withdrawn).await;
         Ok(())
     }
 
@@ -262,16 +282,17 @@ impl Directory {
         Self { account, ..self.clone() }
     }
 
-    pub(super) fn done(&self, put: &Put) -> super::Change {
-        self.wake(&put.withdrawn);
+    pub(super) async fn done(&self, put: &Put) -> super::Change {
+        self.wake(&put.withdrawn).await;
         put.change
     }
 
-    pub(super) fn wake(&self, challenges: &[i64]) {
+    pub(super) async fn wake(&self, challenges: &[i64]) {
         for &challenge in challenges {
             self.waiters.wake(challenge);
             self.store.announce(challenge);
         }
+        self.store.announced().await;
     }
 }
 

@@ -38,7 +38,7 @@ impl Directory {
             .await
             .map_err(|error| fault(error.into()))?;
         match put.into_iter().next() {
-            Some(Ok(put)) => Ok(self.done(&put)),
+            Some(Ok(put)) => Ok(self.done(&put).await),
             Some(Err(error)) => {
                 let pointer = user_again.pointer_to(&error).unwrap_or_default();
                 Err(Fault { pointer, error })
@@ -57,7 +57,7 @@ impl Directory {
             .delete_user(self.account, auth_id, self.clock.now())
             .await?
             .ok_or_else(|| unknown_user(auth_id))?;
-        self.wake(&withdrawn);
+        self.wake(&withdrawn).await;
         Ok(())
     }
 
@@ -182,7 +182,7 @@ impl Directory {
 
     async fn edit(&self, auth_id: &str, edit: UserEdit) -> Result<Change, DirectoryError> {
         let put = self.store.edit_user(self.account, auth_id, edit, self.clock.now()).await?;
-        Ok(self.done(&put))
+        Ok(self.done(&put).await)
     }
 }
 

@@ -16,6 +16,7 @@ mod challenges;
 mod directory;
 mod keys;
 mod outbox;
+mod postgres;
 mod sqlite;
 mod transfer;
 
@@ -33,6 +34,7 @@ pub(crate) use self::{
     directory::{DirectoryStore, PolicyChange, Put, Selection},
     keys::{KeyStore, LAST_USED_PRECISION, NewApiKey, Replacement, StoredApiKey},
     outbox::{Backlog, Due, Kind, OutboxStore, Settled, Settlement},
+    postgres::{Postgres, address},
     sqlite::Sqlite,
     transfer::{TransferStore, transfer},
 };
@@ -49,6 +51,9 @@ pub(crate) trait Store:
     /// Tells the other processes on the database that a challenge changed. What gets lost costs a waiting client the
     /// rest of its wait, nothing else.
     fn announce(&self, challenge: i64);
+
+    /// Returns when they have been told, or can't be: for a process that is about to end.
+    async fn announced(&self);
 }
 
 /// However many hold it.

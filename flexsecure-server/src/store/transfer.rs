@@ -147,7 +147,7 @@ pub(crate) static TABLES: [Table; TABLE_COUNT] = {
                 ("id", Long),
                 ("name", Text),
                 ("sms_countries", Text),
-                ("sms_daily_budget", Integer),
+                ("sms_daily_budget", Long),
                 ("created_at", Long),
             ],
             has_id: true,

@@ -114,7 +114,10 @@ impl Directory {
         users: Vec<NewUser>,
     ) -> Result<Vec<Result<Change, DirectoryError>>, DirectoryError> {
         let put = self.store.put_users(self.account, users, false, self.clock.now()).await?;
-        Ok(put.into_iter().map(|put| put.map(|put| self.done(&put))).collect())
+        let withdrawn: Vec<_> =
+            put.iter().flatten().flat_map(|put| put.withdrawn.iter().copied()).collect();
+        self.wake(&withdrawn).await;
+        Ok(put.into_iter().map(|put| put.map(|put| put.change)).collect())
     }
 
     async fn plan_all(

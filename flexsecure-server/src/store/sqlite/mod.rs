@@ -81,4 +81,6 @@ impl Store for Sqlite {
 
     /// No other process serves a file.
     fn announce(&self, _challenge: i64) {}
+
+    async fn announced(&self) {}
 }
