@@ -24,8 +24,9 @@ pub use self::{
         SmsGateway, SmsMethod, SmsPreset, SmsSettings, Smtp, SmtpConfigError,
     },
     directory::{
-        ApiKey, Assignment, Contact, Directory, DirectoryError, NewUser, Policies, Scopes, System,
-        User,
+        Account, ApiKey, Assignment, Change, Contact, Directory, DirectoryError, Import,
+        ImportError, ImportFormat, Imported, ImportedLine, KeyRequest, LineOutcome, NewUser, Page,
+        Policies, Scopes, System, UnknownFormat, User, UserFilter, csv_report,
     },
     error::{OpenError, ServeError, StoreError},
     secret::{ApiKeySecret, RandomnessError, ServerKeysError},
