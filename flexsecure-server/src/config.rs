@@ -1,5 +1,11 @@
-use std::{fmt, path::PathBuf, sync::Arc};
+use std::{
+    ffi::OsString,
+    fmt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
+use ipnet::IpNet;
 use secrecy::SecretString;
 use url::{Host, Url};
 
@@ -14,12 +20,23 @@ pub struct Config {
     pub(crate) delivery: Option<Arc<dyn Delivery>>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) pages: Option<PathBuf>,
+    pub(crate) server_keys: Option<PathBuf>,
+    pub(crate) trusted_proxies: Vec<IpNet>,
+    pub(crate) tls: Option<TlsFiles>,
+    pub(crate) max_connections: usize,
 }
 
 #[derive(Clone, Debug)]
 pub(crate) enum Database {
     Ephemeral,
     File(PathBuf),
+}
+
+/// Where the certificate chain and its key are, both PEM.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct TlsFiles {
+    pub(crate) certificate: PathBuf,
+    pub(crate) key: PathBuf,
 }
 
 impl Config {
@@ -35,6 +52,10 @@ impl Config {
             delivery: None,
             clock: Arc::new(SystemClock),
             pages: None,
+            server_keys: None,
+            trusted_proxies: Vec::new(),
+            tls: None,
+            max_connections: MAX_CONNECTIONS,
         }
     }
 
@@ -67,12 +88,49 @@ impl Config {
         self
     }
 
+    /// Where the server's keys are, if not in a file beside the database.
+    #[must_use]
+    pub fn server_keys(mut self, file: impl Into<PathBuf>) -> Self {
+        self.server_keys = Some(file.into());
+        self
+    }
+
+    /// The addresses of proxies whose `X-Forwarded-For` and `X-Request-Id` are believed. None unless set: then no header
+    /// has a say about who calls.
+    #[must_use]
+    pub fn trust_proxies(mut self, networks: impl IntoIterator<Item = IpNet>) -> Self {
+        self.trusted_proxies.extend(networks);
+        self
+    }
+
+    /// Serves TLS 1.2 and 1.3, with the certificate chain and the key in these PEM files. Both are read again when they
+    /// change.
+    #[must_use]
+    pub fn tls(mut self, certificate: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
+        self.tls = Some(TlsFiles { certificate: certificate.into(), key: key.into() });
+        self
+    }
+
+    /// How many connections are open at most; 8,192 unless set, and at least one. Others wait to be accepted.
+    #[must_use]
+    pub fn max_connections(mut self, count: usize) -> Self {
+        self.max_connections = count.max(1);
+        self
+    }
+
     /// Another clock than the system's.
     #[must_use]
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Arc::new(clock);
         self
     }
+}
+
+/// The key file of a database for which none is configured.
+pub(crate) fn key_file_beside(database: &Path) -> PathBuf {
+    let mut path = OsString::from(database);
+    path.push(".keys");
+    path.into()
 }
 
 /// The address under which users reach the server. Links begin with it, whatever a request says about its host.
@@ -112,6 +170,16 @@ impl PublicUrl {
         self.0.origin().ascii_serialization()
     }
 
+    /// The name or address, without the brackets of IPv6.
+    pub(crate) fn host(&self) -> String {
+        let host = self.0.host_str().unwrap_or_default();
+        host.trim_start_matches('[').trim_end_matches(']').to_owned()
+    }
+
+    pub(crate) fn is_loopback(&self) -> bool {
+        self.0.host().is_some_and(|host| is_loopback(&host))
+    }
+
     pub(crate) fn link(&self, token: &str) -> SecretString {
         SecretString::from(format!("{self}/a/{token}"))
     }
@@ -145,6 +213,8 @@ fn is_loopback(host: &Host<&str>) -> bool {
         Host::Domain(name) => *name == "localhost",
     }
 }
+
+const MAX_CONNECTIONS: usize = 8192;
 
 #[cfg(test)]
 mod tests {

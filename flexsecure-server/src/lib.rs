@@ -7,10 +7,13 @@ mod clock;
 mod config;
 mod delivery;
 mod directory;
+mod doctor;
 mod error;
+mod metrics;
 mod pages;
 mod secret;
 mod server;
+mod serving;
 mod stopping;
 mod store;
 
@@ -19,9 +22,15 @@ pub use self::{
     config::{Config, PublicUrl, PublicUrlError},
     delivery::{Channel, Delivery, DeliveryError, Inbox, Message, Smtp, SmtpConfigError},
     directory::{ApiKey, Assignment, Directory, DirectoryError, NewUser, Policies, System, User},
-    error::{OpenError, ServeError, StoreError},
-    secret::{ApiKeySecret, RandomnessError, ServerKeysError},
+    doctor::{Finding, Verdict},
+    error::{OpenError, ReloadError, ServeError, StoreError},
+    metrics::{Metrics, MetricsError},
+    secret::{
+        ApiKeySecret, RandomnessError, ServerKeyInfo, ServerKeysError, list_server_keys,
+        rotate_server_keys,
+    },
     server::Server,
+    serving::TlsError,
 };
 pub use flexsecure_core::{
     Method, UnknownMethod,

@@ -12,7 +12,11 @@ use serde::{
 };
 
 use super::{AppState, Caller, Reply, body::Body, prefer, to_the_end};
-use crate::challenge::CheckRequest;
+use crate::{
+    Method,
+    challenge::{Answer, CheckRequest},
+    metrics::{self, End},
+};
 
 #[derive(Debug, Deserialize)]
 pub(super) struct CheckBody {
@@ -38,8 +42,12 @@ pub(super) async fn check(
     let wait = prefer::wait(&headers).filter(|_| request.pin.is_none());
     let server = state.server;
     let Some(wait) = wait else {
+        let has_pin = request.pin.is_some();
         let answer =
             to_the_end(async move { server.inner.challenges.check(&request).await }).await?;
+        if has_pin && matches!(answer, Answer::Authenticated) {
+            metrics::ended(Method::Pin, End::Authenticated);
+        }
         return Ok(Reply::Checked(answer).into_response());
     };
     let challenges = &server.inner.challenges;

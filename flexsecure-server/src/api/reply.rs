@@ -7,7 +7,10 @@ use axum::{
 };
 use serde::Serialize;
 
-use crate::challenge::{Answer, Started};
+use crate::{
+    challenge::{Answer, Started},
+    serving::Refused,
+};
 
 /// Everything the v1 API says.
 #[derive(Debug)]
@@ -16,6 +19,7 @@ pub(super) enum Reply {
     Checked(Answer),
     StartRefused,
     UnknownKey,
+    WrongKeys(Refused),
     BadRequest(&'static str),
     NotJson,
     TooLarge,
@@ -47,10 +51,26 @@ struct Wire {
 
 impl IntoResponse for Reply {
     fn into_response(self) -> Response {
+        let retry_after = match &self {
+            Self::Unavailable => Some(HeaderValue::from_static("5")),
+            // Rounded up: a second early is too early.
+            Self::WrongKeys(refused) => {
+                Some(refused.retry_after.as_secs().saturating_add(1).into())
+            }
+            Self::Started(_)
+            | Self::Checked(_)
+            | Self::StartRefused
+            | Self::UnknownKey
+            | Self::BadRequest(_)
+            | Self::NotJson
+            | Self::TooLarge
+            | Self::NotFound
+            | Self::MethodNotAllowed => None,
+        };
         let (status, wire) = self.into_parts();
         let mut response = (status, Json(wire)).into_response();
-        if status == StatusCode::SERVICE_UNAVAILABLE {
-            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("5"));
+        if let Some(retry_after) = retry_after {
+            response.headers_mut().insert(RETRY_AFTER, retry_after);
         }
         response
     }
@@ -74,6 +94,13 @@ impl Reply {
             ),
             Self::Checked(answer) => checked(answer),
             Self::StartRefused => (StatusCode::FORBIDDEN, says(SECURITY_ERROR)),
+            Self::WrongKeys(_) => (
+                StatusCode::TOO_MANY_REQUESTS,
+                Wire {
+                    detail: Some("too many wrong API keys came from this address"),
+                    ..says(SECURITY_ERROR)
+                },
+            ),
             Self::UnknownKey => (StatusCode::UNAUTHORIZED, says(SECURITY_ERROR)),
             Self::BadRequest(detail) => (StatusCode::BAD_REQUEST, objects(detail)),
             Self::NotJson => {

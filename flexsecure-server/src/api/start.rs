@@ -8,6 +8,7 @@ use super::{AppState, Caller, Reply, body::Body, to_the_end};
 use crate::{
     challenge::StartRequest,
     directory::{validate_auth_id, validate_name, validate_operation},
+    metrics::{self, Start},
 };
 
 #[derive(Debug, Deserialize)]
@@ -27,9 +28,19 @@ pub(super) async fn start(
     Body(body): Body<StartBody>,
 ) -> Result<Reply, Reply> {
     let request = parse(caller, &headers, body)?;
+    // Nobody would be left to answer a check.
+    if state.stopping.has_begun() {
+        metrics::started(Start::Failed);
+        return Err(Reply::Unavailable);
+    }
     let server = state.server;
-    let started = to_the_end(async move { server.inner.challenges.start(&request).await }).await?;
-    Ok(started.map_or(Reply::StartRefused, Reply::Started))
+    let started = to_the_end(async move { server.inner.challenges.start(&request).await }).await;
+    metrics::started(match &started {
+        Ok(Some(_)) => Start::Accepted,
+        Ok(None) => Start::Refused,
+        Err(_) => Start::Failed,
+    });
+    Ok(started?.map_or(Reply::StartRefused, Reply::Started))
 }
 
 fn parse(caller: Caller, headers: &HeaderMap, body: StartBody) -> Result<StartRequest, Reply> {

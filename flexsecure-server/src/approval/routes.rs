@@ -9,8 +9,10 @@ use axum::{
 
 use super::{ApprovalPage, form::ApprovalForm, same_origin::is_same_origin};
 use crate::{
+    Method,
     api::AppState,
     challenge::{LinkToken, Outcome, ServiceError},
+    metrics::{self, End},
     pages::{Notice, Reader},
 };
 
@@ -47,7 +49,17 @@ pub(crate) async fn answer(
         crate::api::to_the_end(
             async move { server.inner.challenges.decide(&token, decision).await },
         );
-    match decided.await {
+    let decided = decided.await;
+    let end = match &decided {
+        Ok(Outcome::Approved) => Some(End::Authenticated),
+        Ok(Outcome::Declined) => Some(End::Declined),
+        Ok(Outcome::WrongNumber) => Some(End::WrongNumber),
+        Ok(Outcome::Gone) | Err(_) => None,
+    };
+    if let Some(end) = end {
+        metrics::ended(Method::Passwordless, end);
+    }
+    match decided {
         Ok(Outcome::Approved) => reader.notice(StatusCode::OK, Notice::Approved),
         Ok(Outcome::Declined) => reader.notice(StatusCode::OK, Notice::Declined),
         Ok(Outcome::WrongNumber) => reader.notice(StatusCode::OK, Notice::WrongNumber),

@@ -91,7 +91,7 @@ impl Challenges {
             txn: URL_SAFE_NO_PAD.encode(random_bytes::<16>()?),
             server_key: server_key.id(),
             nonce,
-            token_hash: LinkToken::derive(server_key, &nonce).hash(),
+            token_hash: LinkToken::derive(&server_key, &nonce).hash(),
             match_number: MatchNumber::random()?,
             pin_life: PIN_LIFE,
             link_life: LINK_LIFE,
@@ -281,7 +281,7 @@ impl Challenges {
         submitted: &SubmittedPin,
     ) -> Result<bool, ServiceError> {
         let key = self.server_key(challenge)?;
-        Ok(Pin::derive(key, &challenge.nonce).matches(submitted, key, &challenge.nonce))
+        Ok(Pin::derive(&key, &challenge.nonce).matches(submitted, &key, &challenge.nonce))
     }
 
     fn send(
@@ -293,11 +293,11 @@ impl Challenges {
         let key = self.server_key(challenge)?;
         let content = match challenge.method {
             Method::Pin => {
-                let pin = Pin::derive(key, &challenge.nonce);
+                let pin = Pin::derive(&key, &challenge.nonce);
                 Content::Pin(SecretString::from(pin.expose()))
             }
             Method::Passwordless => {
-                let token = LinkToken::derive(key, &challenge.nonce);
+                let token = LinkToken::derive(&key, &challenge.nonce);
                 Content::Link(self.public_url.link(token.expose()))
             }
         };
@@ -312,7 +312,7 @@ impl Challenges {
         Ok(())
     }
 
-    fn server_key(&self, challenge: &Challenge) -> Result<&ServerKey, ServiceError> {
+    fn server_key(&self, challenge: &Challenge) -> Result<Arc<ServerKey>, ServiceError> {
         self.keys
             .find(&challenge.server_key)
             .ok_or_else(|| ServiceError::KeyMissing { id: challenge.server_key.clone() })

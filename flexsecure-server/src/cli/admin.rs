@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
-use flexsecure_server::{Directory, Method, NewUser, Policies, UnixMillis};
+use flexsecure_server::{Method, NewUser, Policies, UnixMillis};
 use jiff::Timestamp;
 
 use super::{DatabaseArg, error::CliError, say};
@@ -219,12 +219,6 @@ impl KeyCommand {
                 say(format_args!("revoked {name}"))
             }
         }
-    }
-}
-
-impl DatabaseArg {
-    async fn open(&self) -> Result<Directory, CliError> {
-        Ok(Directory::open(&self.database).await?)
     }
 }
 

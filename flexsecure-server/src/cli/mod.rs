@@ -1,18 +1,27 @@
 //! The command line: parses, calls the library, prints.
 
 mod admin;
+mod config;
+mod doctor;
 mod error;
 mod serve;
+mod server_key;
+mod settings;
+mod signals;
 
 use std::{
     io::{self, Write},
-    path::PathBuf,
     process::ExitCode,
 };
 
 use clap::{Args, Parser, Subcommand};
+use flexsecure_server::Directory;
+use secrecy::SecretString;
 
-use self::error::CliError;
+use self::{
+    error::CliError,
+    settings::{ConfigArg, Database, Flags, Settings},
+};
 
 /// The self-hosted FlexSecure authority.
 #[derive(Debug, Parser)]
@@ -26,6 +35,14 @@ struct Cli {
 enum Command {
     /// Answer the v1 API and approvals
     Serve(Box<serve::Serve>),
+    /// What is configured
+    #[command(subcommand)]
+    Config(config::ConfigCommand),
+    /// Say what would keep the server from working, and what to do about it
+    Doctor(Box<doctor::Doctor>),
+    /// The keys from which PINs and links are derived
+    #[command(subcommand)]
+    ServerKey(server_key::ServerKeyCommand),
     /// What users want to reach
     #[command(subcommand)]
     System(admin::SystemCommand),
@@ -37,29 +54,57 @@ enum Command {
     Key(admin::KeyCommand),
 }
 
-/// Where the data is.
+/// Where the data is. Environment and configuration file count here as they do for the server.
 #[derive(Args, Clone, Debug)]
 struct DatabaseArg {
-    /// The database file; the server's keys are in a file beside it
-    #[arg(long, env = "FLEXSECURE_DATABASE", default_value = "flexsecure.db", value_name = "PATH")]
-    database: PathBuf,
+    #[command(flatten)]
+    file: ConfigArg,
+    /// The database file [env: FLEXSECURE_DATABASE, FLEXSECURE_DATABASE_FILE] [default: flexsecure.db]
+    #[arg(long, value_name = "PATH")]
+    database: Option<SecretString>,
+    /// The file with the server's keys [env: FLEXSECURE_SERVER_KEYS] [default: the database's name and .keys]
+    #[arg(long, value_name = "PATH")]
+    server_keys: Option<String>,
+}
+
+impl DatabaseArg {
+    fn settings(&self) -> Result<Settings, CliError> {
+        let flags = Flags {
+            file: self.file.clone(),
+            database: self.database.clone(),
+            server_keys: self.server_keys.clone(),
+            ..Flags::default()
+        };
+        Ok(flags.settings()?)
+    }
+
+    async fn open(&self) -> Result<Directory, CliError> {
+        let settings = self.settings()?;
+        let Database::File(file) = &settings.database.value;
+        Ok(Directory::open_with_keys(file, settings.server_key_file()).await?)
+    }
 }
 
 pub(crate) async fn run() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Serve(command) => command.run().await,
+        Command::Config(command) => command.run().await,
+        Command::Doctor(command) => command.run().await,
+        Command::ServerKey(command) => command.run(),
         Command::System(command) => command.run().await,
         Command::User(command) => command.run().await,
         Command::Key(command) => command.run().await,
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            // There is nowhere left to say that this failed.
-            let _unsaid = writeln!(io::stderr(), "flexsecure-server: {}", error.sentence());
-            ExitCode::FAILURE
-        }
+        Err(error) => failed(&error.sentence()),
     }
+}
+
+pub(crate) fn failed(sentence: &str) -> ExitCode {
+    // There is nowhere left to say that this failed.
+    let _unsaid = writeln!(io::stderr(), "flexsecure-server: {sentence}");
+    ExitCode::FAILURE
 }
 
 fn say(line: impl std::fmt::Display) -> Result<(), CliError> {

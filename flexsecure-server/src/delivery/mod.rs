@@ -32,6 +32,14 @@ pub trait Delivery: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// It was not accepted, or that is not known.
     async fn deliver(&self, message: &Message) -> Result<(), DeliveryError>;
+
+    /// Whether messages could be handed over now, as far as that can be told without handing one over.
+    ///
+    /// # Errors
+    /// They could not, for a reason that tells neither address nor password.
+    async fn check(&self) -> Result<(), DeliveryError> {
+        Ok(())
+    }
 }
 
 /// A message was not handed over, or that is not known.

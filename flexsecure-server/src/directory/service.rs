@@ -29,7 +29,19 @@ impl Directory {
     /// # Errors
     /// The database or its key file can't be used.
     pub async fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
-        let (store, keys) = open_store(path.as_ref()).await?;
+        let (store, keys) = open_store(path.as_ref(), None).await?;
+        Ok(Self::new(store, keys, Arc::default(), Arc::new(SystemClock)))
+    }
+
+    /// As [`open`](Self::open), with the server's keys in `key_file` instead of beside the database.
+    ///
+    /// # Errors
+    /// The database or its key file can't be used.
+    pub async fn open_with_keys(
+        path: impl AsRef<Path>,
+        key_file: impl AsRef<Path>,
+    ) -> Result<Self, OpenError> {
+        let (store, keys) = open_store(path.as_ref(), Some(key_file.as_ref())).await?;
         Ok(Self::new(store, keys, Arc::default(), Arc::new(SystemClock)))
     }
 
@@ -199,7 +211,7 @@ impl Directory {
             Some(stored) => (Some(stored.id), self.keys.find(&stored.server_key), stored.mac),
             None => (None, None, vec![0; 32]),
         };
-        let matches = parts.matches(server_key.unwrap_or(self.keys.current()), &mac);
+        let matches = parts.matches(&server_key.unwrap_or_else(|| self.keys.current()), &mac);
         Ok(id.filter(|_| matches))
     }
 
@@ -219,7 +231,7 @@ impl Directory {
             name,
             prefix: parts.prefix,
             server_key: server_key.id(),
-            mac: parts.mac(server_key),
+            mac: parts.mac(&server_key),
             expires_at: life.map(|life| now.saturating_add(life)),
         };
         if self.store.add_api_key(&key, now).await? {

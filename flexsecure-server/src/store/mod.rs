@@ -3,6 +3,7 @@
 mod api_keys;
 mod audit;
 mod challenges;
+mod condition;
 mod directory;
 mod start;
 
@@ -17,6 +18,7 @@ pub(crate) use self::{
     api_keys::NewApiKey,
     audit::Event,
     challenges::ApprovalRequest,
+    condition::{Condition, condition},
     directory::PolicyChange,
     start::{FreshChallenge, Recipient, Start},
 };
@@ -55,6 +57,12 @@ impl Store {
             .await
             .map_err(database)?;
         Ok(Self { readers, writer })
+    }
+
+    /// Whether the database answers.
+    pub(crate) async fn ping(&self) -> Result<(), StoreError> {
+        sqlx::query("SELECT 1 FROM sqlite_schema").execute(&self.readers).await?;
+        Ok(())
     }
 
     /// Takes the write lock at once: upgrading a read transaction later could fail half-way.
