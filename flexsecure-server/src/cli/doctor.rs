@@ -1,5 +1,5 @@
 use clap::Args;
-use flexsecure_server::{Finding, Verdict};
+use flexsecure_server::{Config, Finding, Verdict};
 use tokio::net::TcpListener;
 
 use super::{
@@ -17,15 +17,18 @@ pub(crate) struct Doctor {
 impl Doctor {
     /// One line a check. It goes on after what failed, as far as there is something to look at.
     pub(crate) async fn run(self) -> Result<(), CliError> {
-        let settings = self.flags.settings()?;
-        let mut findings = Vec::new();
-        match settings.config() {
-            Ok(config) => {
-                findings.push(Finding::ok("settings", "complete"));
-                findings.extend(config.examine().await);
-            }
+        let settings = match self.flags.settings() {
+            Ok(settings) => settings,
             Err(error) => {
-                findings.push(Finding::failed("settings", &error, "the rest could not be checked"));
+                say(Finding::failed("settings", &error, "nothing else could be checked"))?;
+                return Err(CliError::Unwell { count: 1 });
+            }
+        };
+        let mut findings = Vec::new();
+        match settings.config_without_delivery() {
+            Ok(config) => findings.extend(examine(&settings, config).await),
+            Err(error) => {
+                findings.push(Finding::failed("settings", &error, "little else could be checked"));
             }
         }
         for file in &settings.secret_files {
@@ -40,6 +43,22 @@ impl Doctor {
         match findings.iter().filter(failed).count() {
             0 => Ok(()),
             count => Err(CliError::Unwell { count }),
+        }
+    }
+}
+
+/// How messages go may be wrong alone: the rest is looked at all the same.
+async fn examine(settings: &Settings, config: Config) -> Vec<Finding> {
+    match settings.with_delivery(config.clone()) {
+        Ok(config) => {
+            let mut findings = vec![Finding::ok("settings", "complete")];
+            findings.extend(config.examine().await);
+            findings
+        }
+        Err(error) => {
+            let mut findings = vec![Finding::failed("delivery", &error, "nobody would be asked")];
+            findings.extend(config.examine().await);
+            findings
         }
     }
 }

@@ -12,8 +12,12 @@ mod data;
 mod files;
 mod finding;
 
+use std::time::Duration;
+
+use tokio::time::timeout;
+
 pub use self::finding::{Finding, Verdict};
-use crate::{Config, config::Database, pages};
+use crate::{Config, DeliveryError, config::Database, pages};
 
 impl Config {
     /// Checks everything that a server would use: database, keys, public URL, pages, certificate and providers.
@@ -32,7 +36,7 @@ impl Config {
         if let Err(error) = pages::load(self.pages.as_deref()) {
             findings.push(Finding::failed("pages", &error, "correct it, or unset `pages`"));
         }
-        findings.push(self.examine_delivery().await);
+        findings.extend(self.examine_delivery().await);
         findings
     }
 
@@ -45,16 +49,25 @@ impl Config {
         Finding::ok("public url", url.to_string())
     }
 
-    async fn examine_delivery(&self) -> Finding {
+    /// Nothing where there is no way at all: a server is not opened with that.
+    async fn examine_delivery(&self) -> Option<Finding> {
         let Some(delivery) = &self.delivery else {
-            let told = "messages are shown at /inbox to everybody, and sent to nobody".to_owned();
-            return Finding::warning("delivery", told, "add a [[mail]] entry for real users");
+            let told = "messages are shown at /inbox to everybody, and sent to nobody";
+            let advice = "add a [[mail]] entry for real users";
+            return self.inbox.then(|| Finding::warning("delivery", told, advice));
         };
-        match delivery.check().await {
-            Ok(()) => Finding::ok("delivery", "the provider would take messages".to_owned()),
+        let checked = match timeout(PROVIDER_LIMIT, delivery.check()).await {
+            Ok(checked) => checked,
+            Err(_) => Err(DeliveryError::new("it does not answer in time")),
+        };
+        Some(match checked {
+            Ok(()) => Finding::ok("delivery", "configured, and nothing speaks against it"),
             Err(error) => {
                 Finding::failed("delivery", &error, "correct its settings, or ask whoever runs it")
             }
-        }
+        })
     }
 }
+
+/// Who does not answer in that time will not do when it matters.
+const PROVIDER_LIMIT: Duration = Duration::from_secs(15);

@@ -79,9 +79,7 @@ async fn a_key_file_that_does_not_fit_is_a_failure() {
     assert!(output.err.contains("1 of these would keep the server from working"));
 
     std::fs::remove_file(place.path("flexsecure.db.keys")).unwrap();
-    doctor(&place, &["--inbox"])
-        .await
-        .has("failed", "is missing, but the database was made with one");
+    doctor(&place, &["--inbox"]).await.has("failed", "is missing: restore it from a backup");
     place.write("flexsecure.db.keys", "nothing of use");
     doctor(&place, &["--inbox"]).await.has("failed", "is malformed");
 }
@@ -150,6 +148,13 @@ async fn what_strangers_could_reach_is_a_warning() {
     output.has("warning", "0.0.0.0:9464 is not loopback");
     let output = place.run(&["doctor", "--inbox"]).await;
     output.has("failed", "set --public-url");
+    assert_eq!(output.status.code(), Some(1));
+    let wrong_mail = ["--smtp-url", "smtp://mail.example.com", "--mail-from", "nobody"];
+    let output = place.run(&[&check[..], &wrong_mail, &["--pages", "nowhere"]].concat()).await;
+    output.has("failed", "the sender must be an address");
+    output.has("ok ", "opens and is up to date");
+    let output = place.run(&[&check[..], &["--listen", "here"]].concat()).await;
+    output.has("failed", "\"here\" is not an address");
     assert_eq!(output.status.code(), Some(1));
     let output = place.run(&[&check[..], &["--pages", "nowhere"]].concat()).await;
     output.has("failed", "nowhere");

@@ -1,6 +1,6 @@
 use std::time::{Duration, Instant};
 
-use tokio::{io::AsyncReadExt, net::TcpStream, task::JoinSet};
+use tokio::{io::AsyncReadExt, net::TcpStream, task::JoinSet, time::timeout};
 
 use crate::harness::{Place, read_to_end, send, soon, write};
 
@@ -21,7 +21,8 @@ async fn two_thousand_half_heads_harm_nobody_and_are_closed() {
     for (mut stream, since) in half {
         closing.spawn(async move {
             let mut answer = Vec::new();
-            let _reset = stream.read_to_end(&mut answer).await;
+            let closed = timeout(CLOSED_WITHIN, stream.read_to_end(&mut answer)).await;
+            assert!(closed.is_ok(), "it was not closed");
             since.elapsed()
         });
     }
@@ -41,6 +42,18 @@ async fn two_thousand_half_heads_harm_nobody_and_are_closed() {
         }
     }
     assert!(answered >= 100, "only {answered} were answered meanwhile");
+}
+
+#[tokio::test]
+async fn a_second_half_head_is_closed_like_a_first_one() {
+    let place = Place::new().await;
+    let running = place.serve(&[]).await;
+    let mut stream = running.connect().await;
+    ask_on(&mut stream).await;
+    let since = Instant::now();
+    write(&mut stream, "GET /health/alive HTTP/1.1\r\nhost: ").await;
+    read_to_end(&mut stream).await;
+    assert!(since.elapsed() < CLOSED_WITHIN, "closed after {:?}", since.elapsed());
 }
 
 #[tokio::test]

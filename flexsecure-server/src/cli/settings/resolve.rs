@@ -113,6 +113,11 @@ impl Settings {
 
     /// What a server is opened with, complete or not at all.
     pub(crate) fn config(&self) -> Result<Config, SettingsError> {
+        self.with_delivery(self.config_without_delivery()?)
+    }
+
+    /// All but how messages go.
+    pub(crate) fn config_without_delivery(&self) -> Result<Config, SettingsError> {
         let public_url = self.public_url.as_ref().ok_or(SettingsError::NoPublicUrl)?;
         let Database::File(file) = &self.database.value;
         let mut config = Config::new(file, public_url.value.clone())
@@ -128,6 +133,11 @@ impl Settings {
         if let Some(tls) = &self.tls {
             config = config.tls(&tls.certificate.value, &tls.key.value);
         }
+        Ok(config)
+    }
+
+    /// How messages go is one delivery for today; a gateway for SMS belongs here as well.
+    pub(crate) fn with_delivery(&self, mut config: Config) -> Result<Config, SettingsError> {
         if let Some(second) = self.mail.get(1) {
             return Err(SettingsError::SecondRelay { source_of: second.url.source.clone() });
         }

@@ -197,7 +197,9 @@ fn keep_owner(_file: &NamedTempFile, _former: &Metadata) -> io::Result<()> {
 #[non_exhaustive]
 pub enum ServerKeysError {
     /// The database already holds API keys, so a new file would make all of them invalid: restore it from a backup.
-    #[error("the key file {path} is missing, but the database was made with one: restore it")]
+    #[error(
+        "the key file {path} is missing: restore it from a backup, as the database was made with it (of a new database, the first command makes it)"
+    )]
     Missing {
         /// Where it was looked for.
         path: PathBuf,
