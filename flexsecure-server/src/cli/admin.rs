@@ -1,10 +1,10 @@
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
-use flexsecure_server::{Channel, Directory, Method, NewUser, Policies, UnixMillis, User};
+use flexsecure_server::{Channel, Method, NewUser, Policies, UnixMillis, User};
 use jiff::Timestamp;
 
-use super::{Database, DatabaseArg, error::CliError, say};
+use super::{DatabaseArg, error::CliError, say};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum SystemCommand {
@@ -219,17 +219,6 @@ impl KeyCommand {
                 say(format_args!("revoked {name}"))
             }
         }
-    }
-}
-
-impl DatabaseArg {
-    async fn open(&self) -> Result<Directory, CliError> {
-        Ok(match &self.database {
-            Database::File(path) => Directory::open(path).await?,
-            Database::Postgres(url) => {
-                Directory::open_postgres(url.clone(), &self.server_keys).await?
-            }
-        })
     }
 }
 
