@@ -104,13 +104,8 @@ async fn the_database_is_looked_at_and_left_alone() {
     assert_eq!(std::fs::metadata(place.path("flexsecure.db")).unwrap().len(), 0);
 
     let newer = Place::new().await;
-    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(newer.path("flexsecure.db"));
-    let mut connection =
-        <sqlx::SqliteConnection as sqlx::Connection>::connect_with(&options).await.unwrap();
-    sqlx::query("UPDATE _sqlx_migrations SET version = 9999 WHERE version = 1")
-        .execute(&mut connection)
-        .await
-        .unwrap();
+    let connection = rusqlite::Connection::open(newer.path("flexsecure.db")).unwrap();
+    connection.pragma_update(None, "user_version", 9_999).unwrap();
     doctor(&newer, &["--inbox"]).await.has("failed", "was made by a newer version");
 }
 

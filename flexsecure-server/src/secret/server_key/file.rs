@@ -15,7 +15,7 @@ use crate::secret::RandomnessError;
 /// What the file holds.
 #[derive(Debug)]
 pub(super) struct Keys {
-    older: Vec<Arc<ServerKey>>,
+    pub(super) older: Vec<Arc<ServerKey>>,
     pub(super) current: Arc<ServerKey>,
 }
 
