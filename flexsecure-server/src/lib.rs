@@ -17,10 +17,16 @@ mod store;
 pub use self::{
     clock::{Clock, SystemClock, UnixMillis},
     config::{Config, PublicUrl, PublicUrlError},
-    delivery::{Channel, Delivery, DeliveryError, Inbox, Message, Smtp, SmtpConfigError},
+    delivery::{
+        Accepted, AnswerSettings, Channel, Delivery, DeliveryError, DeliveryErrorKind, Inbox,
+        MailSettings, Message, ProviderName, ProviderNameError, Receipt, ReceiptError,
+        ReceiptStatus, SettingsFileError, SigningSecret, SigningSecretError, SmsConfigError,
+        SmsGateway, SmsMethod, SmsPreset, SmsSettings, Smtp, SmtpConfigError,
+    },
     directory::{
-        ApiKey, Assignment, Contact, Directory, DirectoryError, NewUser, Policies, Scopes, System,
-        User,
+        Account, ApiKey, Assignment, Change, Contact, Directory, DirectoryError, Import,
+        ImportError, ImportFormat, Imported, ImportedLine, KeyRequest, LineOutcome, NewUser, Page,
+        Policies, Scopes, System, UnknownFormat, User, UserFilter, csv_report,
     },
     error::{OpenError, ServeError, StoreError},
     secret::{ApiKeySecret, RandomnessError, ServerKeysError},

@@ -11,14 +11,18 @@ use serde::{
     de::{Error, Visitor},
 };
 
+use utoipa::ToSchema;
+
 use super::{AppState, Asking, Reply, body::Body, prefer, to_the_end};
 use crate::challenge::CheckRequest;
 
-#[derive(Debug, Deserialize)]
+/// Which challenge.
+#[derive(Debug, Deserialize, ToSchema)]
 pub(super) struct CheckBody {
     system: String,
     authid: String,
     txn: Option<String>,
+    #[schema(value_type = Option<PinShape>)]
     pin: Option<PinField>,
 }
 
@@ -60,6 +64,15 @@ impl<'de> Deserialize<'de> for PinField {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(PinVisitor)
     }
+}
+
+/// How it is described.
+#[derive(ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "it describes what is read otherwise")]
+enum PinShape {
+    Number(u64),
+    Text(String),
 }
 
 struct PinVisitor;

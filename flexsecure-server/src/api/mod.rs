@@ -1,5 +1,6 @@
 //! The HTTP surface: the v1 API, and beside it what people open.
 
+mod admin;
 mod body;
 mod caller;
 mod check;
@@ -43,7 +44,8 @@ pub(crate) fn router(server: Server, stopping: Stopping) -> Router {
         .route("/start", post(start::start))
         .route("/check", post(check::check))
         .method_not_allowed_fallback(async || Reply::MethodNotAllowed)
-        .fallback(async || Reply::NotFound);
+        .fallback(async || Reply::NotFound)
+        .nest("/admin", admin::router());
     let mut people = Router::new()
         .route("/", get(home))
         .route("/a/{token}", get(approval::show).post(approval::answer))

@@ -6,6 +6,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::challenge::{Answer, Started};
 
@@ -25,8 +26,10 @@ pub(super) enum Reply {
     Unavailable,
 }
 
-#[derive(Debug, Default, Serialize)]
-struct Wire {
+/// What the v1 API says.
+#[derive(Debug, Default, Serialize, ToSchema)]
+#[schema(as = Answer)]
+pub(super) struct Wire {
     result: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     txn: Option<String>,

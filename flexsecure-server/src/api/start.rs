@@ -3,6 +3,7 @@ use std::net::IpAddr;
 use axum::{extract::State, http::HeaderMap};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
+use utoipa::ToSchema;
 
 use super::{AppState, Asking, Reply, body::Body, to_the_end};
 use crate::{
@@ -10,11 +11,13 @@ use crate::{
     directory::{validate_auth_id, validate_name, validate_operation},
 };
 
-#[derive(Debug, Deserialize)]
+/// Whom to ask for what.
+#[derive(Debug, Deserialize, ToSchema)]
 pub(super) struct StartBody {
     system: String,
     authid: String,
     operation: Option<String>,
+    #[schema(value_type = Option<String>)]
     ip: Option<IpAddr>,
     user_agent: Option<String>,
     binding: Option<String>,

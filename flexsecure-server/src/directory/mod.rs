@@ -1,15 +1,41 @@
-//! Who may be asked, for what, and by whom: systems, users, their methods, API keys.
+//! Who may be asked, for what, and by whom: accounts, systems, users, their methods, API keys.
+//!
+//! | file | role |
+//! | --- | --- |
+//! | `model`, `word` | what there is, and its words |
+//! | `validate`, `plan` | what may be, and what a change comes to: plain functions |
+//! | `service`, `users`, `keys` | what can be asked of an account's directory |
+//! | `import` | users by the file |
 
+mod cursor;
+mod error;
+mod import;
+mod keys;
 mod model;
+mod plan;
 mod service;
 #[cfg(test)]
 mod tests;
+mod users;
+mod validate;
+mod word;
 
-pub(crate) use self::model::{
-    SMS_DAILY_BUDGET, validate_auth_id, validate_name, validate_operation,
-};
-pub(crate) use self::service::Caller;
 pub use self::{
-    model::{ApiKey, Assignment, Contact, NewUser, Policies, Scopes, System, User},
-    service::{Directory, DirectoryError},
+    error::DirectoryError,
+    import::{
+        Import, ImportError, ImportFormat, Imported, ImportedLine, LineOutcome, UnknownFormat,
+        csv_report,
+    },
+    model::{
+        Account, ApiKey, Assignment, Change, Contact, KeyRequest, NewUser, Page, Policies, Scopes,
+        System, User, UserFilter,
+    },
+    service::Directory,
+};
+pub(crate) use self::{
+    keys::Caller,
+    model::{SMS_DAILY_BUDGET, SystemFields},
+    plan::{Fault, Plan, UserEdit, plan},
+    validate::{validate_auth_id, validate_country, validate_name, validate_operation},
+    word::{ChannelWord, MethodWord, ScopeWord},
 };

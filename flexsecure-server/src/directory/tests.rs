@@ -1,4 +1,4 @@
-use super::model::*;
+use super::validate::*;
 
 #[test]
 fn what_is_shown_to_people_can_neither_break_a_line_nor_turn_it_round() {

@@ -27,11 +27,16 @@ pub(crate) enum Event {
     SmsLimitsSet,
     SystemAdded,
     PoliciesSet,
+    SystemDeleted,
     UserAdded,
+    UserChanged,
+    UserDeleted,
     UserDisabled,
     UserEnabled,
     Assigned,
+    Unassigned,
     ApiKeyCreated,
+    ApiKeyRotated,
     ApiKeyRevoked,
 }
 
@@ -62,11 +67,16 @@ impl Event {
             Self::SmsLimitsSet => "sms limits set",
             Self::SystemAdded => "system added",
             Self::PoliciesSet => "policies set",
+            Self::SystemDeleted => "system deleted",
             Self::UserAdded => "user added",
+            Self::UserChanged => "user changed",
+            Self::UserDeleted => "user deleted",
             Self::UserDisabled => "user disabled",
             Self::UserEnabled => "user enabled",
             Self::Assigned => "assigned",
+            Self::Unassigned => "unassigned",
             Self::ApiKeyCreated => "api key created",
+            Self::ApiKeyRotated => "api key rotated",
             Self::ApiKeyRevoked => "api key revoked",
         }
     }

@@ -29,10 +29,10 @@ pub(crate) use self::{
     audit::{Entry, Event},
     challenges::{
         ApprovalRequest, ChallengeStore, CheckedChallenge, Lookup, PinSubmission, SentMessage,
-        Start, Timeline,
+        Start, Submitted, Timeline,
     },
-    directory::{DirectoryStore, PolicyChange},
-    keys::{KeyStore, NewApiKey, StoredApiKey},
+    directory::{DirectoryStore, PolicyChange, Put, Selection},
+    keys::{KeyStore, LAST_USED_PRECISION, NewApiKey, Replacement, StoredApiKey},
     outbox::{Backlog, Due, Kind, OutboxStore, Settled, Settlement},
     postgres::{Postgres, address},
     sqlite::Sqlite,

@@ -130,9 +130,7 @@ impl Database {
             Self::Postgres { .. } => {
                 self.sql("CHECKPOINT").await.unwrap();
                 let mut bytes = Vec::new();
-                for folder in ["base", "pg_wal"] {
-                    read_all(&SERVER.folder().join(folder), &mut bytes);
-                }
+                read_all(SERVER.folder(), &mut bytes);
                 bytes
             }
         }

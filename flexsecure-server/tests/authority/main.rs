@@ -21,12 +21,15 @@ mod harness;
 mod limits;
 mod long_poll;
 mod mail;
+mod mail_server;
 mod outcomes;
 mod overrides;
 mod pages;
 mod pin;
 mod races;
 mod robot;
+mod sms;
+mod smtp;
 mod start;
 
 const STORE: database::Store = database::Store::Sqlite;

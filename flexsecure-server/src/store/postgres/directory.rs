@@ -7,12 +7,12 @@ use super::{
     Postgres,
     audit::{record, record_challenges},
     retry::retry,
-    row,
+    row, users,
 };
 use crate::{
-    DirectoryError, Method, StoreError, UnixMillis,
-    directory::{Assignment, Contact, NewUser, Policies, SMS_DAILY_BUDGET, System, User},
-    store::{AccountId, DirectoryStore, Entry, Event, PolicyChange},
+    DirectoryError, StoreError, UnixMillis,
+    directory::{Account, Change, NewUser, Policies, SMS_DAILY_BUDGET, System, User, UserEdit},
+    store::{AccountId, DirectoryStore, Entry, Event, PolicyChange, Put, Selection},
 };
 
 // Names are put in order by their bytes, whatever the language of the database.
@@ -51,6 +51,28 @@ impl DirectoryStore for Postgres {
         Ok(found.map(AccountId))
     }
 
+    async fn accounts(&self) -> Result<Vec<Account>, StoreError> {
+        let accounts = sqlx::query(
+            "SELECT name, sms_countries, sms_daily_budget, created_at FROM accounts
+             ORDER BY name COLLATE \"C\"",
+        )
+        .try_map(|row: PgRow| account_of(&row))
+        .fetch_all(&self.pool)
+        .await?;
+        Ok(accounts)
+    }
+
+    async fn account_settings(&self, account: AccountId) -> Result<Account, StoreError> {
+        let found = sqlx::query(
+            "SELECT name, sms_countries, sms_daily_budget, created_at FROM accounts WHERE id = $1",
+        )
+        .bind(account.0)
+        .try_map(|row: PgRow| account_of(&row))
+        .fetch_one(&self.pool)
+        .await?;
+        Ok(found)
+    }
+
     async fn set_sms_limits(
         &self,
         account: AccountId,
@@ -59,47 +81,22 @@ impl DirectoryStore for Postgres {
         now: UnixMillis,
     ) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
-        sqlx::query(
+        let changed = sqlx::query(
             "UPDATE accounts SET sms_countries = coalesce($1, sms_countries),
-                 sms_daily_budget = coalesce($2, sms_daily_budget) WHERE id = $3",
+                 sms_daily_budget = coalesce($2, sms_daily_budget)
+             WHERE id = $3 AND (sms_countries <> $1 OR sms_daily_budget <> $2)",
         )
         .bind(countries.map(|countries| countries.join(" ")))
         .bind(daily_budget.map(i64::from))
         .bind(account.0)
         .execute(&mut *transaction)
-        .await?;
-        record(&mut transaction, &Entry::new(account, Event::SmsLimitsSet), now).await?;
-        transaction.commit().await?;
-        Ok(())
-    }
-
-    async fn add_system(
-        &self,
-        account: AccountId,
-        name: &str,
-        policies: Policies,
-        now: UnixMillis,
-    ) -> Result<bool, StoreError> {
-        let mut transaction = self.begin().await?;
-        let added = sqlx::query(
-            "INSERT INTO systems (account_id, name, pin, passwordless, created_at)
-             VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
-        )
-        .bind(account.0)
-        .bind(name)
-        .bind(policies.pin)
-        .bind(policies.passwordless)
-        .bind(now.as_millis())
-        .execute(&mut *transaction)
         .await?
-        .rows_affected()
-            == 1;
-        if added {
-            let entry = Entry { system: Some(name), ..Entry::new(account, Event::SystemAdded) };
-            record(&mut transaction, &entry, now).await?;
+        .rows_affected();
+        if changed == 1 {
+            record(&mut transaction, &Entry::new(account, Event::SmsLimitsSet), now).await?;
         }
         transaction.commit().await?;
-        Ok(added)
+        Ok(())
     }
 
     async fn set_policies(
@@ -112,85 +109,112 @@ impl DirectoryStore for Postgres {
         retry(|| self.switch_policies(account, name, change, now)).await
     }
 
-    async fn systems(&self, account: AccountId) -> Result<Vec<System>, StoreError> {
+    async fn put_system(
+        &self,
+        account: AccountId,
+        system: System,
+        only_new: bool,
+        now: UnixMillis,
+    ) -> Result<Put, DirectoryError> {
+        retry(|| self.store_system(account, &system, only_new, now)).await
+    }
+
+    async fn delete_system(
+        &self,
+        account: AccountId,
+        name: &str,
+        now: UnixMillis,
+    ) -> Result<Option<Vec<i64>>, StoreError> {
+        retry(|| self.remove_system(account, name, now)).await
+    }
+
+    async fn systems(
+        &self,
+        account: AccountId,
+        after: &str,
+        limit: usize,
+    ) -> Result<Vec<System>, StoreError> {
         let systems = sqlx::query(
-            "SELECT name, pin, passwordless, requires_txn FROM systems
-             WHERE account_id = $1 ORDER BY name COLLATE \"C\"",
+            "SELECT id, name, pin, passwordless, requires_txn FROM systems
+             WHERE account_id = $1 AND name COLLATE \"C\" > $2
+             ORDER BY name COLLATE \"C\" LIMIT $3",
         )
         .bind(account.0)
-        .try_map(|row: PgRow| {
-            Ok(System {
-                name: row.try_get(0)?,
-                policies: Policies::new(row.try_get(1)?, row.try_get(2)?),
-                requires_txn: row.try_get(3)?,
-            })
-        })
+        .bind(after)
+        .bind(limit_of(limit))
+        .try_map(|row: PgRow| Ok(system_of(&row)?.1))
         .fetch_all(&self.pool)
         .await?;
         Ok(systems)
     }
 
-    async fn add_user(
+    async fn find_systems(
         &self,
         account: AccountId,
-        user: NewUser,
+        names: &[&str],
+    ) -> Result<Vec<System>, StoreError> {
+        let systems = sqlx::query(
+            "SELECT id, name, pin, passwordless, requires_txn FROM systems
+             WHERE account_id = $1 AND name = ANY($2)",
+        )
+        .bind(account.0)
+        .bind(names)
+        .try_map(|row: PgRow| Ok(system_of(&row)?.1))
+        .fetch_all(&self.pool)
+        .await?;
+        Ok(systems)
+    }
+
+    async fn put_users(
+        &self,
+        account: AccountId,
+        users: Vec<NewUser>,
+        only_new: bool,
         now: UnixMillis,
-    ) -> Result<bool, StoreError> {
-        let mut transaction = self.begin().await?;
-        let added: Option<i64> = sqlx::query_scalar(
-            "INSERT INTO users (account_id, auth_id, locale, created_at) VALUES ($1, $2, $3, $4)
-             ON CONFLICT DO NOTHING RETURNING id",
-        )
-        .bind(account.0)
-        .bind(&user.auth_id)
-        .bind(&user.locale)
-        .bind(now.as_millis())
-        .fetch_optional(&mut *transaction)
-        .await?;
-        let Some(id) = added else { return Ok(false) };
-        let channels: Vec<_> =
-            user.contacts.iter().map(|contact| contact.channel.as_str()).collect();
-        let addresses: Vec<_> = user.contacts.iter().map(|contact| &*contact.address).collect();
-        sqlx::query(
-            "INSERT INTO contacts (user_id, position, account_id, channel, address)
-             SELECT $1, t.position - 1, $2, t.channel, t.address
-             FROM unnest($3, $4) WITH ORDINALITY AS t (channel, address, position)",
-        )
-        .bind(id)
-        .bind(account.0)
-        .bind(channels)
-        .bind(addresses)
-        .execute(&mut *transaction)
-        .await?;
-        let entry = Entry { auth_id: Some(&user.auth_id), ..Entry::new(account, Event::UserAdded) };
-        record(&mut transaction, &entry, now).await?;
-        transaction.commit().await?;
-        Ok(true)
+    ) -> Result<Vec<Result<Put, DirectoryError>>, StoreError> {
+        retry(|| self.store_users(account, &users, only_new, now)).await
     }
 
-    async fn users(&self, account: AccountId) -> Result<Vec<User>, StoreError> {
-        self.read_users(account).await
-    }
-
-    async fn assign(
+    async fn delete_user(
         &self,
         account: AccountId,
         auth_id: &str,
-        systems: &[&str],
-        method: Method,
-        now: UnixMillis,
-    ) -> Result<(), DirectoryError> {
-        retry(|| self.assign_all(account, auth_id, systems, method, now)).await
-    }
-
-    async fn set_disabled(
-        &self,
-        account: AccountId,
-        auth_id: &str,
-        disabled: bool,
         now: UnixMillis,
     ) -> Result<Option<Vec<i64>>, StoreError> {
-        retry(|| self.switch_user(account, auth_id, disabled, now)).await
+        retry(|| self.remove_user(account, auth_id, now)).await
+    }
+
+    async fn users(
+        &self,
+        account: AccountId,
+        selection: &Selection,
+    ) -> Result<Vec<User>, StoreError> {
+        // So that all of it is of one moment.
+        let mut transaction =
+            self.pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
+        let found = users::select(&mut transaction, account, selection).await?;
+        Ok(found.into_iter().map(|(_, user)| user).collect())
+    }
+
+    async fn find_users(
+        &self,
+        account: AccountId,
+        auth_ids: &[&str],
+    ) -> Result<Vec<User>, StoreError> {
+        let mut transaction =
+            self.pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
+        let found = users::find(&mut transaction, account, auth_ids).await?;
+        Ok(found.into_iter().map(|(_, user)| user).collect())
+    }
+
+    async fn edit_user(
+        &self,
+        account: AccountId,
+        auth_id: &str,
+        edit: UserEdit,
+        now: UnixMillis,
+    ) -> Result<Put, DirectoryError> {
+        retry(|| self.change_user(account, auth_id, &edit, now)).await
     }
 
     async fn forgive(
@@ -200,22 +224,23 @@ impl DirectoryStore for Postgres {
         now: UnixMillis,
     ) -> Result<bool, StoreError> {
         let mut transaction = self.begin().await?;
-        let Some(user) = lock_user(&mut transaction, account, auth_id).await? else {
-            return Ok(false);
-        };
-        sqlx::query("DELETE FROM failures WHERE user_id = $1")
+        let found = users::lock(&mut transaction, account, &[auth_id]).await?;
+        let Some((user, _)) = found.first() else { return Ok(false) };
+        let forgiven = sqlx::query("DELETE FROM failures WHERE user_id = $1")
             .bind(user)
             .execute(&mut *transaction)
-            .await?;
-        let entry = Entry { auth_id: Some(auth_id), ..Entry::new(account, Event::Forgiven) };
-        record(&mut transaction, &entry, now).await?;
+            .await?
+            .rows_affected();
+        if forgiven > 0 {
+            let entry = Entry { auth_id: Some(auth_id), ..Entry::new(account, Event::Forgiven) };
+            record(&mut transaction, &entry, now).await?;
+        }
         transaction.commit().await?;
         Ok(true)
     }
 }
 
 impl Postgres {
-    /// The lock is one that a reference waits for: a start is before it, and withdrawn, or after it, and refused.
     async fn switch_policies(
         &self,
         account: AccountId,
@@ -224,207 +249,271 @@ impl Postgres {
         now: UnixMillis,
     ) -> Result<Option<Vec<i64>>, StoreError> {
         let mut transaction = self.begin().await?;
-        let found: Option<i64> = sqlx::query_scalar(
-            "SELECT id FROM systems WHERE account_id = $1 AND name = $2 FOR UPDATE",
-        )
-        .bind(account.0)
-        .bind(name)
-        .fetch_optional(&mut *transaction)
-        .await?;
-        let Some(system) = found else { return Ok(None) };
-        sqlx::query(
-            "UPDATE systems SET pin = coalesce($2, pin),
-                 passwordless = coalesce($3, passwordless),
-                 requires_txn = coalesce($4, requires_txn) WHERE id = $1",
-        )
-        .bind(system)
-        .bind(change.pin)
-        .bind(change.passwordless)
-        .bind(change.requires_txn)
-        .execute(&mut *transaction)
-        .await?;
+        let Some((id, mut system)) = lock_system(&mut transaction, account, name).await? else {
+            return Ok(None);
+        };
+        let policies = system.policies;
+        system.policies = Policies::new(
+            change.pin.unwrap_or(policies.pin),
+            change.passwordless.unwrap_or(policies.passwordless),
+        );
+        system.requires_txn = change.requires_txn.unwrap_or(system.requires_txn);
+        let put = replace_system(&mut transaction, account, id, &system, now).await?;
+        transaction.commit().await?;
+        Ok(Some(put.withdrawn))
+    }
+
+    async fn store_system(
+        &self,
+        account: AccountId,
+        wanted: &System,
+        only_new: bool,
+        now: UnixMillis,
+    ) -> Result<Put, DirectoryError> {
+        let mut transaction = self.begin().await?;
+        let put = if add_system(&mut transaction, account, wanted, now).await? {
+            Put { change: Change::Created, withdrawn: Vec::new() }
+        } else if only_new {
+            return Err(DirectoryError::SystemExists { system: wanted.name.clone() });
+        } else {
+            // Deleted in this moment: as if it had been before.
+            let found = lock_system(&mut transaction, account, &wanted.name).await?;
+            let (id, _) = found.ok_or(StoreError::Undone)?;
+            replace_system(&mut transaction, account, id, wanted, now).await?
+        };
+        transaction.commit().await.map_err(StoreError::from)?;
+        Ok(put)
+    }
+
+    async fn remove_system(
+        &self,
+        account: AccountId,
+        name: &str,
+        now: UnixMillis,
+    ) -> Result<Option<Vec<i64>>, StoreError> {
+        let mut transaction = self.begin().await?;
+        let Some((id, _)) = lock_system(&mut transaction, account, name).await? else {
+            return Ok(None);
+        };
         let withdrawn: Vec<i64> = sqlx::query_scalar(
             "WITH ending AS (
-                 SELECT c.id FROM challenges c JOIN systems s ON s.id = c.system_id
-                 WHERE s.id = $1 AND c.state IN ('pending', 'authenticated') AND c.expires_at > $2
-                   AND NOT CASE c.method WHEN 'pin' THEN s.pin ELSE s.passwordless END
-                 ORDER BY c.id FOR NO KEY UPDATE OF c
+                 SELECT id FROM challenges
+                 WHERE system_id = $1 AND state IN ('pending', 'authenticated') AND expires_at > $2
+                 ORDER BY id FOR NO KEY UPDATE
              )
              UPDATE challenges c SET state = 'withdrawn', ended_at = $2 FROM ending
              WHERE c.id = ending.id RETURNING c.id",
         )
-        .bind(system)
+        .bind(id)
         .bind(now.as_millis())
         .fetch_all(&mut *transaction)
         .await?;
         record_challenges(&mut transaction, &withdrawn, Event::Withdrawn, None, now).await?;
-        let entry = Entry { system: Some(name), ..Entry::new(account, Event::PoliciesSet) };
+        let revoked: Vec<String> = sqlx::query_scalar(
+            "SELECT prefix FROM api_keys WHERE system_id = $1 AND revoked_at IS NULL ORDER BY id",
+        )
+        .bind(id)
+        .fetch_all(&mut *transaction)
+        .await?;
+        for prefix in &revoked {
+            let entry =
+                Entry { api_key: Some(prefix), ..Entry::new(account, Event::ApiKeyRevoked) };
+            record(&mut transaction, &entry, now).await?;
+        }
+        sqlx::query("DELETE FROM systems WHERE id = $1")
+            .bind(id)
+            .execute(&mut *transaction)
+            .await?;
+        let entry = Entry { system: Some(name), ..Entry::new(account, Event::SystemDeleted) };
         record(&mut transaction, &entry, now).await?;
         transaction.commit().await?;
         Ok(Some(withdrawn))
     }
 
-    async fn switch_user(
+    async fn store_users(
+        &self,
+        account: AccountId,
+        wanted: &[NewUser],
+        only_new: bool,
+        now: UnixMillis,
+    ) -> Result<Vec<Result<Put, DirectoryError>>, StoreError> {
+        let mut transaction = self.begin().await?;
+        let put = users::put(&mut transaction, account, wanted, only_new, now).await?;
+        transaction.commit().await?;
+        Ok(put)
+    }
+
+    async fn change_user(
         &self,
         account: AccountId,
         auth_id: &str,
-        disabled: bool,
+        edit: &UserEdit,
+        now: UnixMillis,
+    ) -> Result<Put, DirectoryError> {
+        let mut transaction = self.begin().await?;
+        let found = users::lock(&mut transaction, account, &[auth_id]).await?;
+        let unknown = || DirectoryError::UnknownUser { auth_id: auth_id.to_owned() };
+        let (_, user) = found.first().ok_or_else(unknown)?;
+        let wanted = edit.clone().of(user)?;
+        let put = users::put(&mut transaction, account, &[wanted], false, now).await?;
+        let put = put.into_iter().next().ok_or(StoreError::Undone)??;
+        transaction.commit().await.map_err(StoreError::from)?;
+        Ok(put)
+    }
+
+    async fn remove_user(
+        &self,
+        account: AccountId,
+        auth_id: &str,
         now: UnixMillis,
     ) -> Result<Option<Vec<i64>>, StoreError> {
         let mut transaction = self.begin().await?;
-        let Some(user) = lock_user(&mut transaction, account, auth_id).await? else {
-            return Ok(None);
-        };
-        sqlx::query("UPDATE users SET disabled = $1 WHERE id = $2")
-            .bind(disabled)
+        let found: Option<i64> = sqlx::query_scalar(
+            "SELECT id FROM users WHERE account_id = $1 AND auth_id = $2 FOR UPDATE",
+        )
+        .bind(account.0)
+        .bind(auth_id)
+        .fetch_optional(&mut *transaction)
+        .await?;
+        let Some(user) = found else { return Ok(None) };
+        let withdrawn = users::withdraw(&mut transaction, user, None, now).await?;
+        record_challenges(&mut transaction, &withdrawn, Event::Withdrawn, None, now).await?;
+        sqlx::query("DELETE FROM users WHERE id = $1")
             .bind(user)
             .execute(&mut *transaction)
             .await?;
-        let mut withdrawn: Vec<i64> = Vec::new();
-        if disabled {
-            withdrawn = sqlx::query_scalar(
-                "WITH ending AS (
-                     SELECT id FROM challenges
-                     WHERE user_id = $1 AND state IN ('pending', 'authenticated')
-                       AND expires_at > $2
-                     ORDER BY id FOR NO KEY UPDATE
-                 )
-                 UPDATE challenges c SET state = 'withdrawn', ended_at = $2 FROM ending
-                 WHERE c.id = ending.id RETURNING c.id",
-            )
-            .bind(user)
-            .bind(now.as_millis())
-            .fetch_all(&mut *transaction)
-            .await?;
-            record_challenges(&mut transaction, &withdrawn, Event::Withdrawn, None, now).await?;
-        }
-        let event = if disabled { Event::UserDisabled } else { Event::UserEnabled };
-        let entry = Entry { auth_id: Some(auth_id), ..Entry::new(account, event) };
+        let entry = Entry { auth_id: Some(auth_id), ..Entry::new(account, Event::UserDeleted) };
         record(&mut transaction, &entry, now).await?;
         transaction.commit().await?;
         Ok(Some(withdrawn))
     }
-
-    async fn assign_all(
-        &self,
-        account: AccountId,
-        auth_id: &str,
-        systems: &[&str],
-        method: Method,
-        now: UnixMillis,
-    ) -> Result<(), DirectoryError> {
-        let mut transaction = self.begin().await?;
-        let user = lock_user(&mut transaction, account, auth_id)
-            .await?
-            .ok_or_else(|| DirectoryError::UnknownUser { auth_id: auth_id.to_owned() })?;
-        for &system in systems {
-            let (id, policies) = system_and_policies(&mut transaction, account, system)
-                .await?
-                .ok_or_else(|| DirectoryError::UnknownSystem { system: system.to_owned() })?;
-            if !policies.allow(method) {
-                return Err(DirectoryError::PolicyOff { system: system.to_owned(), method });
-            }
-            sqlx::query(
-                "INSERT INTO assignments (user_id, system_id, account_id, method)
-                 VALUES ($1, $2, $3, $4)
-                 ON CONFLICT (user_id, system_id) DO UPDATE SET method = excluded.method",
-            )
-            .bind(user)
-            .bind(id)
-            .bind(account.0)
-            .bind(method.as_str())
-            .execute(&mut *transaction)
-            .await
-            .map_err(StoreError::from)?;
-            let entry = Entry {
-                system: Some(system),
-                auth_id: Some(auth_id),
-                ..Entry::new(account, Event::Assigned)
-            };
-            record(&mut transaction, &entry, now).await?;
-        }
-        transaction.commit().await.map_err(StoreError::from)?;
-        Ok(())
-    }
-
-    async fn read_users(&self, account: AccountId) -> Result<Vec<User>, StoreError> {
-        // So that all of it is of one moment.
-        let mut transaction =
-            self.pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
-        let mut contacts: HashMap<i64, Vec<Contact>> = HashMap::new();
-        let rows = sqlx::query(
-            "SELECT user_id, channel, address FROM contacts WHERE account_id = $1
-             ORDER BY user_id, position",
-        )
-        .bind(account.0)
-        .fetch_all(&mut *transaction)
-        .await?;
-        for row in rows {
-            let contact = Contact { channel: row::channel(&row, 1)?, address: row.try_get(2)? };
-            contacts.entry(row.try_get(0)?).or_default().push(contact);
-        }
-        let mut assignments: HashMap<i64, Vec<Assignment>> = HashMap::new();
-        let rows = sqlx::query(
-            "SELECT a.user_id, s.name, a.method FROM assignments a
-             JOIN systems s ON s.id = a.system_id WHERE a.account_id = $1
-             ORDER BY s.name COLLATE \"C\"",
-        )
-        .bind(account.0)
-        .fetch_all(&mut *transaction)
-        .await?;
-        for row in rows {
-            let assignment = Assignment { system: row.try_get(1)?, method: row::method(&row, 2)? };
-            assignments.entry(row.try_get(0)?).or_default().push(assignment);
-        }
-        let users = sqlx::query(
-            "SELECT id, auth_id, locale, disabled FROM users WHERE account_id = $1
-             ORDER BY auth_id COLLATE \"C\"",
-        )
-        .bind(account.0)
-        .try_map(|row: PgRow| {
-            let id: i64 = row.try_get(0)?;
-            Ok(User {
-                auth_id: row.try_get(1)?,
-                locale: row.try_get(2)?,
-                disabled: row.try_get(3)?,
-                contacts: contacts.remove(&id).unwrap_or_default(),
-                assignments: assignments.remove(&id).unwrap_or_default(),
-            })
-        })
-        .fetch_all(&mut *transaction)
-        .await?;
-        Ok(users)
-    }
 }
 
-async fn lock_user(
-    connection: &mut PgConnection,
-    account: AccountId,
-    auth_id: &str,
-) -> Result<Option<i64>, StoreError> {
-    let found = sqlx::query_scalar(
-        "SELECT id FROM users WHERE account_id = $1 AND auth_id = $2 FOR NO KEY UPDATE",
-    )
-    .bind(account.0)
-    .bind(auth_id)
-    .fetch_optional(connection)
-    .await?;
-    Ok(found)
+fn account_of(row: &PgRow) -> sqlx::Result<Account> {
+    let countries: String = row.try_get(1)?;
+    Ok(Account {
+        name: row.try_get(0)?,
+        sms_countries: countries.split_whitespace().map(ToOwned::to_owned).collect(),
+        sms_daily_budget: row::integer(row, 2)?,
+        created_at: row::moment(row, 3)?,
+    })
 }
 
-async fn system_and_policies(
+fn system_of(row: &PgRow) -> sqlx::Result<(i64, System)> {
+    let system = System {
+        name: row.try_get(1)?,
+        policies: Policies::new(row.try_get(2)?, row.try_get(3)?),
+        requires_txn: row.try_get(4)?,
+    };
+    Ok((row.try_get(0)?, system))
+}
+
+/// The lock is one that a reference waits for: a start is before it, and withdrawn, or after it, and refused.
+async fn lock_system(
     connection: &mut PgConnection,
     account: AccountId,
-    system: &str,
-) -> Result<Option<(i64, Policies)>, StoreError> {
+    name: &str,
+) -> Result<Option<(i64, System)>, StoreError> {
     let found = sqlx::query(
-        "SELECT id, pin, passwordless FROM systems WHERE account_id = $1 AND name = $2
-         FOR KEY SHARE",
+        "SELECT id, name, pin, passwordless, requires_txn FROM systems
+         WHERE account_id = $1 AND name = $2 FOR UPDATE",
     )
     .bind(account.0)
-    .bind(system)
-    .try_map(|row: PgRow| Ok((row.try_get(0)?, Policies::new(row.try_get(1)?, row.try_get(2)?))))
+    .bind(name)
+    .try_map(|row: PgRow| system_of(&row))
     .fetch_optional(connection)
     .await?;
     Ok(found)
+}
+
+/// Those of these names, none of which changes before the transaction ends.
+pub(super) async fn hold_systems(
+    connection: &mut PgConnection,
+    account: AccountId,
+    names: &[&str],
+) -> Result<HashMap<String, (i64, Policies)>, StoreError> {
+    let found = sqlx::query(
+        "SELECT id, name, pin, passwordless, requires_txn FROM systems
+         WHERE account_id = $1 AND name = ANY($2) ORDER BY id FOR KEY SHARE",
+    )
+    .bind(account.0)
+    .bind(names)
+    .try_map(|row: PgRow| system_of(&row))
+    .fetch_all(connection)
+    .await?;
+    Ok(found.into_iter().map(|(id, system)| (system.name, (id, system.policies))).collect())
+}
+
+/// False if there is one of that name.
+async fn add_system(
+    connection: &mut PgConnection,
+    account: AccountId,
+    wanted: &System,
+    now: UnixMillis,
+) -> Result<bool, StoreError> {
+    let added = sqlx::query(
+        "INSERT INTO systems (account_id, name, pin, passwordless, requires_txn, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",
+    )
+    .bind(account.0)
+    .bind(&wanted.name)
+    .bind(wanted.policies.pin)
+    .bind(wanted.policies.passwordless)
+    .bind(wanted.requires_txn)
+    .bind(now.as_millis())
+    .execute(&mut *connection)
+    .await?
+    .rows_affected()
+        == 1;
+    if added {
+        let entry = Entry { system: Some(&wanted.name), ..Entry::new(account, Event::SystemAdded) };
+        record(connection, &entry, now).await?;
+    }
+    Ok(added)
+}
+
+/// What a switched-off policy had allowed ends.
+async fn replace_system(
+    connection: &mut PgConnection,
+    account: AccountId,
+    id: i64,
+    wanted: &System,
+    now: UnixMillis,
+) -> Result<Put, StoreError> {
+    let changed = sqlx::query(
+        "UPDATE systems SET pin = $2, passwordless = $3, requires_txn = $4
+         WHERE id = $1 AND (pin, passwordless, requires_txn) <> ($2, $3, $4)",
+    )
+    .bind(id)
+    .bind(wanted.policies.pin)
+    .bind(wanted.policies.passwordless)
+    .bind(wanted.requires_txn)
+    .execute(&mut *connection)
+    .await?
+    .rows_affected();
+    if changed == 0 {
+        return Ok(Put { change: Change::Unchanged, withdrawn: Vec::new() });
+    }
+    let withdrawn: Vec<i64> = sqlx::query_scalar(
+        "WITH ending AS (
+             SELECT c.id FROM challenges c JOIN systems s ON s.id = c.system_id
+             WHERE s.id = $1 AND c.state IN ('pending', 'authenticated') AND c.expires_at > $2
+               AND NOT CASE c.method WHEN 'pin' THEN s.pin ELSE s.passwordless END
+             ORDER BY c.id FOR NO KEY UPDATE OF c
+         )
+         UPDATE challenges c SET state = 'withdrawn', ended_at = $2 FROM ending
+         WHERE c.id = ending.id RETURNING c.id",
+    )
+    .bind(id)
+    .bind(now.as_millis())
+    .fetch_all(&mut *connection)
+    .await?;
+    record_challenges(connection, &withdrawn, Event::Withdrawn, None, now).await?;
+    let entry = Entry { system: Some(&wanted.name), ..Entry::new(account, Event::PoliciesSet) };
+    record(connection, &entry, now).await?;
+    Ok(Put { change: Change::Updated, withdrawn })
+}
+
+pub(super) fn limit_of(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
 }

@@ -20,6 +20,7 @@ mod row;
 mod start;
 mod transfer;
 mod turns;
+mod users;
 
 use std::{fmt, sync::Arc};
 

@@ -10,6 +10,7 @@ mod readers;
 mod row;
 mod start;
 mod transfer;
+mod users;
 mod writer;
 
 use std::{path::Path, sync::Arc};
