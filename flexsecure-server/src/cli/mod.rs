@@ -29,13 +29,16 @@ struct Cli {
 enum Command {
     /// Answer the v1 API and approvals
     Serve(Box<serve::Serve>),
+    /// Tenants: each has systems, users and keys of its own
+    #[command(subcommand)]
+    Account(admin::AccountCommand),
     /// What users want to reach
     #[command(subcommand)]
     System(admin::SystemCommand),
     /// Who can be asked
     #[command(subcommand)]
     User(admin::UserCommand),
-    /// Who may call the v1 API
+    /// Who may call the APIs
     #[command(subcommand)]
     Key(admin::KeyCommand),
 }
@@ -91,6 +94,7 @@ impl From<OsString> for Database {
 pub(crate) async fn run() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Serve(command) => command.run().await,
+        Command::Account(command) => command.run().await,
         Command::System(command) => command.run().await,
         Command::User(command) => command.run().await,
         Command::Key(command) => command.run().await,

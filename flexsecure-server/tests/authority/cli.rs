@@ -13,7 +13,7 @@ use tokio::{
 
 use crate::harness::{PATIENCE, send};
 
-fn command(folder: &Path, arguments: &[&str]) -> Command {
+pub(crate) fn command(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_flexsecure-server"));
     command.args(arguments).current_dir(folder).stdin(Stdio::null()).kill_on_drop(true);
     for name in ["LISTEN", "DATABASE", "PUBLIC_URL", "INBOX", "SMTP_URL", "MAIL_FROM", "PAGES"] {
@@ -22,20 +22,20 @@ fn command(folder: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-async fn run(folder: &TempDir, arguments: &[&str]) -> (ExitStatus, String, String) {
+pub(crate) async fn run(folder: &TempDir, arguments: &[&str]) -> (ExitStatus, String, String) {
     let output = timeout(PATIENCE, command(folder.path(), arguments).output()).await;
     let output = output.unwrap_or_else(|_| panic!("{arguments:?} does not end")).unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     (output.status, text(output.stdout), text(output.stderr))
 }
 
-async fn works(folder: &TempDir, arguments: &[&str]) -> String {
+pub(crate) async fn works(folder: &TempDir, arguments: &[&str]) -> String {
     let (status, out, err) = run(folder, arguments).await;
     assert!(status.success(), "{arguments:?}: {err}");
     out
 }
 
-async fn fails(folder: &TempDir, arguments: &[&str]) -> String {
+pub(crate) async fn fails(folder: &TempDir, arguments: &[&str]) -> String {
     let (status, out, err) = run(folder, arguments).await;
     assert!(!status.success() && out.is_empty(), "{arguments:?}");
     assert_eq!(err.trim_end().lines().count(), 1, "{err}");

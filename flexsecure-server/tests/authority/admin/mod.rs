@@ -1,5 +1,6 @@
 //! `/v1/admin` from outside.
 
+mod command;
 mod document;
 mod import;
 mod keys;
