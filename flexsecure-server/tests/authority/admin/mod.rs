@@ -5,6 +5,7 @@ mod document;
 mod import;
 mod keys;
 mod pages;
+mod robot;
 mod scopes;
 mod systems;
 mod tenants;
