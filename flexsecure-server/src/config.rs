@@ -128,6 +128,11 @@ impl PublicUrl {
         self.0.path().trim_end_matches('/')
     }
 
+    /// Without scheme and port.
+    pub(crate) fn host(&self) -> &str {
+        self.0.host_str().unwrap_or_default()
+    }
+
     pub(crate) fn origin(&self) -> String {
         self.0.origin().ascii_serialization()
     }

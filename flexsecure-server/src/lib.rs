@@ -17,7 +17,12 @@ mod store;
 pub use self::{
     clock::{Clock, SystemClock, UnixMillis},
     config::{Config, PublicUrl, PublicUrlError},
-    delivery::{Channel, Delivery, DeliveryError, Inbox, Message, Smtp, SmtpConfigError},
+    delivery::{
+        Accepted, AnswerSettings, Channel, Delivery, DeliveryError, DeliveryErrorKind, Inbox,
+        MailSettings, Message, ProviderName, ProviderNameError, Receipt, ReceiptError,
+        ReceiptStatus, SettingsFileError, SigningSecret, SigningSecretError, SmsConfigError,
+        SmsGateway, SmsMethod, SmsPreset, SmsSettings, Smtp, SmtpConfigError,
+    },
     directory::{
         Account, ApiKey, Assignment, Change, Contact, Directory, DirectoryError, Import,
         ImportError, ImportFormat, Imported, ImportedLine, KeyRequest, LineOutcome, NewUser, Page,

@@ -17,7 +17,7 @@ use crate::{
     Config, Directory, Inbox, OpenError, ServeError, StoreError, api,
     challenge::{Challenges, Waiters},
     config::{Database, Place},
-    delivery::{Courier, Work},
+    delivery::{Courier, Providers, Work},
     pages,
     secret::ServerKeys,
     stopping::Stopping,
@@ -71,7 +71,7 @@ impl Server {
             clock: Arc::clone(&clock),
             public_url: public_url.clone(),
             inbox: config.inbox.then(|| inbox.clone()),
-            delivery: config.delivery,
+            providers: Providers::new(config.delivery, Arc::clone(&clock)),
             work: Work::default(),
         });
         let opened = (Arc::clone(&store), Arc::clone(&keys));

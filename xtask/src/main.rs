@@ -43,6 +43,8 @@ fn test() -> Result<(), Failed> {
     tools::debian("redis-server", "redis-server")?;
     tools::postgresql()?;
     tools::debian("faketime", "faketime")?;
+    // The tests of mail install a mail server in an environment of their own, below `target`.
+    tools::python()?;
     browser()?;
     script()?;
     if tools::has_nextest() {

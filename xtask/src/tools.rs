@@ -20,10 +20,16 @@ pub(crate) fn has_node(version: u32) -> bool {
 
 /// Installs a Debian package for its program, if root may; tells what to install if not.
 pub(crate) fn debian(program: &str, package: &str) -> Result<(), Failed> {
-    if runs(program, &["--version"]) {
+    if runs(program, &["--version"]) { Ok(()) } else { install(program, package) }
+}
+
+/// Python with what makes environments for packages, which Debian has apart.
+pub(crate) fn python() -> Result<(), Failed> {
+    debian("python3", "python3")?;
+    if runs("python3", &["-c", "import ensurepip"]) {
         return Ok(());
     }
-    install(program, package)
+    install("venv of python3", "python3-venv")
 }
 
 /// Installs PostgreSQL's server, whose programs Debian keeps out of `PATH`. The package also makes a
@@ -37,10 +43,10 @@ pub(crate) fn postgresql() -> Result<(), Failed> {
     install("initdb", "postgresql")
 }
 
-fn install(program: &str, package: &str) -> Result<(), Failed> {
+fn install(what: &str, package: &str) -> Result<(), Failed> {
     let is_root = output("id", &["-u"], &[]).is_some_and(|id| id.trim() == "0");
     if !is_root || !runs("apt-get", &["--version"]) {
-        return Err(Failed(format!("{program} is missing: install the package {package}")));
+        return Err(Failed(format!("{what} is missing: install the package {package}")));
     }
     step("package lists", "apt-get", &["update", "--quiet"])?;
     step(package, "apt-get", &["install", "--yes", "--quiet", "--no-install-recommends", package])

@@ -80,6 +80,11 @@ impl Pages {
         self.0.languages.choose(accept)
     }
 
+    /// All languages that there are, the one for whoever reads no other first.
+    pub fn languages(&self) -> impl Iterator<Item = Language> {
+        self.0.languages.all()
+    }
+
     /// What a language is called (BCP 47).
     #[must_use]
     pub fn tag(&self, language: Language) -> &str {

@@ -22,7 +22,7 @@ mod tests;
 mod waiters;
 
 pub(crate) use self::{
-    judge::{FailureChange, PinAttempt, Writes, judge_decision, judge_pin},
+    judge::{FailureChange, Judgement, PinAttempt, Writes, judge_decision, judge_pin},
     link::LinkToken,
     match_number::MatchNumber,
     pin::{Pin, SubmittedPin},

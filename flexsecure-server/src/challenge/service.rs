@@ -263,20 +263,22 @@ impl Challenges {
                 has_txn: request.txn.is_some(),
             },
         };
-        let Some((challenge, answer)) = self.store.submit(submission, self.clock.now()).await?
-        else {
+        let Some(submitted) = self.store.submit(submission, self.clock.now()).await? else {
             return Ok(Answer::Refused);
         };
-        tracing::debug!(challenge, ?answer, "a PIN is answered");
-        self.changed(challenge);
-        Ok(answer)
+        tracing::debug!(?submitted, "a PIN is answered");
+        if submitted.is_changed {
+            self.changed(submitted.challenge);
+        }
+        if submitted.is_alerted {
+            self.courier.queued().await;
+        }
+        Ok(submitted.answer)
     }
 
     fn changed(&self, challenge: i64) {
         self.waiters.wake(challenge);
         self.store.announce(challenge);
-        // A wrong PIN can queue a message too.
-        self.courier.wake();
     }
 }
 

@@ -3,22 +3,20 @@ use std::{
     time::Duration,
 };
 
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use flexsecure_core::page::{Language, Pages};
 use secrecy::SecretString;
 use tokio::{
     sync::Notify,
     task::JoinSet,
-    time::{MissedTickBehavior, interval, timeout},
+    time::{MissedTickBehavior, interval, sleep, timeout},
 };
 
-use super::{
-    Delivery, Inbox, Message,
-    message::{Content, MessageText},
-};
+use super::{Addressee, Content, Draft, Inbox, Message, Outcome, Providers};
 use crate::{
     Clock, Method, PublicUrl,
     challenge::{LinkToken, Pin, ServiceError},
-    secret::ServerKeys,
+    secret::{Purpose, ServerKeys},
     stopping::Stopping,
     store::{Due, Kind, Settled, Settlement, SharedStore},
 };
@@ -32,7 +30,7 @@ pub(crate) struct Courier {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) public_url: PublicUrl,
     pub(crate) inbox: Option<Inbox>,
-    pub(crate) delivery: Option<Arc<dyn Delivery>>,
+    pub(crate) providers: Providers,
     pub(crate) work: Work,
 }
 
@@ -115,46 +113,49 @@ impl Courier {
 
     /// What has to travel does so in a task of its own.
     fn see_off(self: &Arc<Self>, due: Due) {
-        let id = due.id;
         let message = match self.write(&due) {
             Ok(message) => message,
             Err(error) => {
-                tracing::error!(challenge = due.challenge, error = %error, "a message can't be written");
-                self.settle(id, Settlement::Failed { undeliverable: true });
-                return;
+                let challenge = due.challenge;
+                tracing::error!(challenge, error = %error, "a message can't be written");
+                return self.settle(due.id, Settlement::Failed { undeliverable: true });
             }
         };
         if let Some(inbox) = &self.inbox {
             inbox.put(message.clone());
+            if !self.providers.carry(message.channel()) {
+                let provider = INBOX.to_owned();
+                return self.settle(due.id, Settlement::Accepted { provider, reference: None });
+            }
         }
-        let Some(delivery) = self.delivery.clone().filter(|way| way.carries(message.channel()))
-        else {
-            let settlement = match &self.inbox {
-                Some(_) => Settlement::Accepted { provider: INBOX.to_owned(), reference: None },
-                None => Settlement::Failed { undeliverable: true },
-            };
-            self.settle(id, settlement);
-            return;
-        };
         let courier = Arc::clone(self);
         lock(&self.work.sending).spawn(async move {
-            let settlement = match delivery.deliver(&message).await {
-                Ok(()) => Settlement::Accepted { provider: MAIL.to_owned(), reference: None },
-                Err(error) => {
-                    let source = std::error::Error::source(&error);
-                    tracing::warn!(
-                        challenge = due.challenge,
-                        source,
-                        "a message was not delivered"
-                    );
-                    Settlement::Failed { undeliverable: false }
+            let handed = courier.providers.hand_over(&message, due.tries, due.expires_at).await;
+            let asked = handed.tries.last().map(|tried| tried.provider.to_string());
+            let settlement = match handed.outcome {
+                Outcome::Accepted { reference } => {
+                    Settlement::Accepted { provider: asked.unwrap_or_default(), reference }
                 }
+                Outcome::Retry { at } => Settlement::Retry { at },
+                Outcome::GivenUp => Settlement::Failed { undeliverable: false },
+                Outcome::NoProvider => Settlement::Failed { undeliverable: true },
+                Outcome::Unknown => Settlement::Unknown,
             };
-            courier.settle(id, settlement);
+            courier.settle(due.id, settlement);
         });
     }
 
-    fn settle(&self, id: i64, settlement: Settlement) {
+    fn settle(self: &Arc<Self>, id: i64, settlement: Settlement) {
+        if let Settlement::Retry { at } = settlement {
+            let wait = at.saturating_since(self.clock.now());
+            let courier = Arc::downgrade(self);
+            tokio::spawn(async move {
+                sleep(wait).await;
+                if let Some(courier) = courier.upgrade() {
+                    courier.wake();
+                }
+            });
+        }
         lock(&self.work.settled).push(Settled { id, settlement });
         self.wake();
     }
@@ -174,23 +175,27 @@ impl Courier {
                 Content::Link(self.public_url.link(token.expose()))
             }
         };
+        // Not the number of the row: how many messages there are is nobody's business.
+        let reference = key.mac(Purpose::MessageReference, &[&due.id.to_be_bytes()]);
+        let addressee = Addressee {
+            to: due.address.clone(),
+            reference: URL_SAFE_NO_PAD.encode(reference.get(..16).unwrap_or_default()),
+        };
+        let language = match &*due.locale {
+            "" => Language::default(),
+            locale => self.pages.language(locale),
+        };
         let left = due.expires_at.saturating_since(self.clock.now());
-        let text = MessageText {
+        let draft = Draft {
             system: &due.system,
             operation: &due.operation,
             minutes: left.as_secs().div_ceil(60),
-            secret: content.secret(),
-        };
-        let template = MessageText::template(due.channel, &content);
-        let text = self.pages.render(template, Language::default(), &text)?;
-        Ok(Message {
-            to: due.address.clone(),
-            channel: due.channel,
-            system: due.system.clone(),
-            method: due.method,
             content,
-            text: SecretString::from(text),
-        })
+            channel: due.channel,
+            language,
+            host: self.public_url.host(),
+        };
+        Ok(draft.write(&self.pages, addressee)?)
     }
 }
 
@@ -213,4 +218,3 @@ const LEASE: Duration = Duration::from_secs(60);
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 const LEFT_BEHIND: Duration = Duration::from_secs(2);
 const INBOX: &str = "inbox";
-const MAIL: &str = "mail";

@@ -4,13 +4,18 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use super::Message;
+use async_trait::async_trait;
+
+use super::{Accepted, Channel, Delivery, DeliveryError, Message, ProviderName};
 
 /// Keeps messages in memory instead of sending them, for demonstrations and tests.
 ///
 /// Whoever reaches the server reads it. The 1,000 newest messages are kept.
-#[derive(Clone, Default)]
-pub struct Inbox(Arc<Mutex<VecDeque<Message>>>);
+#[derive(Clone)]
+pub struct Inbox {
+    name: ProviderName,
+    messages: Arc<Mutex<VecDeque<Message>>>,
+}
 
 impl Inbox {
     /// What is in it, newest first.
@@ -26,7 +31,34 @@ impl Inbox {
     }
 
     fn lock(&self) -> MutexGuard<'_, VecDeque<Message>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.messages.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Default for Inbox {
+    fn default() -> Self {
+        Self { name: ProviderName::builtin("inbox"), messages: Arc::default() }
+    }
+}
+
+/// One more provider, which takes everything.
+#[async_trait]
+impl Delivery for Inbox {
+    fn name(&self) -> &ProviderName {
+        &self.name
+    }
+
+    fn carries(&self, _: Channel) -> bool {
+        true
+    }
+
+    async fn deliver(&self, message: &Message) -> Result<Accepted, DeliveryError> {
+        self.put(message.clone());
+        Ok(Accepted::with_reference(message.reference()))
+    }
+
+    async fn check(&self) -> Result<(), DeliveryError> {
+        Ok(())
     }
 }
 

@@ -1,7 +1,6 @@
 use std::fmt;
 
 use secrecy::{ExposeSecret, SecretString};
-use serde::Serialize;
 
 use crate::Method;
 
@@ -33,19 +32,22 @@ impl Channel {
 /// What one user is sent: a PIN, a link, or word that somebody is guessing. It lives in memory only.
 #[derive(Clone)]
 pub struct Message {
+    pub(super) reference: String,
     pub(super) to: String,
     pub(super) channel: Channel,
     pub(super) system: String,
-    pub(super) method: Method,
     pub(super) content: Content,
+    pub(super) language: String,
+    pub(super) subject: String,
     pub(super) text: SecretString,
 }
 
+/// What a message carries.
 #[derive(Clone)]
 pub(crate) enum Content {
     Pin(SecretString),
     Link(SecretString),
-    /// That there were wrong PINs.
+    /// Word of wrong PINs, and no secret.
     Alert,
 }
 
@@ -58,40 +60,14 @@ impl Content {
     }
 }
 
-/// What the template of a message is filled in with.
-#[derive(Serialize)]
-pub(crate) struct MessageText<'a> {
-    pub(super) system: &'a str,
-    /// Empty where there is none.
-    pub(super) operation: &'a str,
-    pub(super) minutes: u64,
-    /// The PIN or the link.
-    pub(super) secret: &'a str,
-}
-
-impl MessageText<'_> {
-    pub(super) const fn template(channel: Channel, content: &Content) -> &'static str {
-        match (channel, content) {
-            (Channel::Email, Content::Pin(_)) => EMAIL_PIN,
-            (Channel::Email, Content::Link(_)) => EMAIL_LINK,
-            (Channel::Sms, Content::Pin(_)) => SMS_PIN,
-            (Channel::Sms, Content::Link(_)) => SMS_LINK,
-            (Channel::Email, Content::Alert) => EMAIL_ALERT,
-            (Channel::Sms, Content::Alert) => SMS_ALERT,
-        }
-    }
-
-    /// Each template, with an operation and without.
-    pub(crate) fn samples() -> impl Iterator<Item = (&'static str, Self)> {
-        let text = |operation| MessageText { system: "bank", operation, minutes: 5, secret: "s" };
-        let both = move |template| ["", "Transfer"].map(|operation| (template, text(operation)));
-        [EMAIL_PIN, EMAIL_LINK, EMAIL_ALERT, SMS_PIN, SMS_LINK, SMS_ALERT]
-            .into_iter()
-            .flat_map(both)
-    }
-}
-
 impl Message {
+    /// What the authority calls it: the same whoever is asked to take it, and however often. 1 to 64 letters, digits,
+    /// `-` and `_`.
+    #[must_use]
+    pub fn reference(&self) -> &str {
+        &self.reference
+    }
+
     /// The address or number.
     #[must_use]
     pub fn to(&self) -> &str {
@@ -110,10 +86,16 @@ impl Message {
         &self.system
     }
 
-    /// The same for every message: no text of anybody's gets into a header.
+    /// The language of the text (BCP 47).
     #[must_use]
-    pub fn subject(&self) -> &'static str {
-        "Confirm that it is you"
+    pub fn language(&self) -> &str {
+        &self.language
+    }
+
+    /// One line, the same for every message in a language: no text of anybody's gets into a header.
+    #[must_use]
+    pub fn subject(&self) -> &str {
+        &self.subject
     }
 
     /// The whole text.
@@ -122,10 +104,13 @@ impl Message {
         self.text.expose_secret()
     }
 
-    /// How the user is asked.
+    /// How the user is asked. Where it tells of wrong PINs, that is by PIN.
     #[must_use]
     pub fn method(&self) -> Method {
-        self.method
+        match self.content {
+            Content::Pin(_) | Content::Alert => Method::Pin,
+            Content::Link(_) => Method::Passwordless,
+        }
     }
 
     /// The 8 digits, if it carries a PIN.
@@ -156,10 +141,3 @@ impl fmt::Debug for Message {
             .finish_non_exhaustive()
     }
 }
-
-const EMAIL_PIN: &str = "email-pin.txt";
-const EMAIL_LINK: &str = "email-link.txt";
-const EMAIL_ALERT: &str = "email-alert.txt";
-const SMS_ALERT: &str = "sms-alert.txt";
-const SMS_PIN: &str = "sms-pin.txt";
-const SMS_LINK: &str = "sms-link.txt";

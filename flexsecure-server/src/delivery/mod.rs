@@ -1,47 +1,48 @@
-//! How a message reaches its user.
+//! How a message is written, and handed to a provider that takes it to its user.
+//!
+//! | file | role |
+//! | --- | --- |
+//! | `draft` | what a message says, rendered in the user's language |
+//! | `message` | one message as providers get it |
+//! | `provider` | what a provider is, and how it says what became of a message |
+//! | `providers` | which provider is asked, and what follows from its answer |
+//! | `schedule`, `breaker` | when it is tried again, and who is tried last |
+//! | `smtp` | mail through a relay |
+//! | `sms` | SMS through a gateway over HTTP |
+//! | `webhook` | signatures and receipts as Standard Webhooks has them |
+//! | `settings` | secrets and certificates that settings name files of |
+//! | `inbox` | messages in memory, for demonstrations and tests |
+//! | `courier` | takes messages out of the outbox and sees them off |
 
+mod breaker;
 mod courier;
+mod draft;
 mod inbox;
 mod message;
+mod provider;
+mod providers;
+mod schedule;
+mod settings;
+mod sms;
 mod smtp;
-
-use std::fmt;
-
-use async_trait::async_trait;
+#[cfg(test)]
+mod tests;
+mod webhook;
 
 pub(crate) use self::{
     courier::{Courier, Work},
-    message::MessageText,
+    draft::{Addressee, Draft, check as check_drafts, samples},
+    message::Content,
+    providers::{Outcome, Providers},
 };
 pub use self::{
     inbox::Inbox,
     message::{Channel, Message},
-    smtp::{Smtp, SmtpConfigError},
+    provider::{
+        Accepted, Delivery, DeliveryError, DeliveryErrorKind, ProviderName, ProviderNameError,
+    },
+    settings::SettingsFileError,
+    sms::{AnswerSettings, SmsConfigError, SmsGateway, SmsMethod, SmsPreset, SmsSettings},
+    smtp::{MailSettings, Smtp, SmtpConfigError},
+    webhook::{Receipt, ReceiptError, ReceiptStatus, SigningSecret, SigningSecretError},
 };
-
-/// Takes messages to users, off the path of any response.
-///
-/// A message is handed over once and never again by itself: after an error the user may ask for another one.
-#[async_trait]
-pub trait Delivery: fmt::Debug + Send + Sync + 'static {
-    /// Whether messages can go this way. What can't is not handed over, and the audit trail says so.
-    fn carries(&self, channel: Channel) -> bool;
-
-    /// Hands one message over. The text holds a PIN or a link: it must not be logged.
-    ///
-    /// # Errors
-    /// It was not accepted, or that is not known.
-    async fn deliver(&self, message: &Message) -> Result<(), DeliveryError>;
-}
-
-/// A message was not handed over, or that is not known.
-#[derive(Debug, thiserror::Error)]
-#[error("the message could not be delivered")]
-pub struct DeliveryError(#[source] Box<dyn std::error::Error + Send + Sync>);
-
-impl DeliveryError {
-    /// What went wrong. It is logged, so it must tell neither address nor text.
-    pub fn new(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        Self(source.into())
-    }
-}

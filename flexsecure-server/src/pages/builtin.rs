@@ -7,15 +7,16 @@ use super::{Notice, notice::NoticePage, reader::Context};
 use crate::{
     api::{HomePage, InboxPage},
     approval::ApprovalPage,
-    delivery::MessageText,
+    delivery,
 };
 
 /// What is in the binary, or what an operator's `folder` puts in its place.
 pub(crate) fn load(folder: Option<&Path>) -> Result<Pages, PagesError> {
-    Pages::load(&AUTHORITY, folder)
+    let pages = Pages::load(&AUTHORITY, folder)?;
+    delivery::check_drafts(&pages)?;
+    Ok(pages)
 }
 
-/// Messages are in English: what the user reads is not known before a browser comes.
 pub(super) const AUTHORITY: Builtin = Builtin {
     templates: &[
         ("layout.html", include_str!("../../templates/layout.html")),
@@ -26,7 +27,9 @@ pub(super) const AUTHORITY: Builtin = Builtin {
         ("email-pin.txt", include_str!("../../templates/email-pin.txt")),
         ("email-link.txt", include_str!("../../templates/email-link.txt")),
         ("email-alert.txt", include_str!("../../templates/email-alert.txt")),
+        ("email-alert-subject.txt", include_str!("../../templates/email-alert-subject.txt")),
         ("sms-alert.txt", include_str!("../../templates/sms-alert.txt")),
+        ("email-subject.txt", include_str!("../../templates/email-subject.txt")),
         ("sms-pin.txt", include_str!("../../templates/sms-pin.txt")),
         ("sms-link.txt", include_str!("../../templates/sms-link.txt")),
     ],
@@ -53,8 +56,6 @@ fn samples() -> Vec<(&'static str, Value)> {
     for sample in InboxPage::samples() {
         samples.push(("inbox.html", page(json!(sample))));
     }
-    for (template, text) in MessageText::samples() {
-        samples.push((template, json!(text)));
-    }
+    samples.extend(delivery::samples());
     samples
 }

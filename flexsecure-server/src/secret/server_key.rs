@@ -146,6 +146,7 @@ pub(crate) enum Purpose {
     Link,
     Pin,
     PinComparison,
+    MessageReference,
 }
 
 impl Purpose {
@@ -155,6 +156,7 @@ impl Purpose {
             Self::Link => b"flexsecure link v1\0",
             Self::Pin => b"flexsecure pin v1\0",
             Self::PinComparison => b"flexsecure pin comparison v1\0",
+            Self::MessageReference => b"flexsecure message reference v1\0",
         }
     }
 }

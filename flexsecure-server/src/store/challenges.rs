@@ -6,7 +6,8 @@ use super::{AccountId, Kind};
 use crate::{
     Channel, StoreError, UnixMillis,
     challenge::{
-        Answer, Challenge, Decision, Draft, Limit, Outcome, PinAttempt, ServiceError, StartRequest,
+        Answer, Challenge, Decision, Draft, Judgement, Limit, Outcome, PinAttempt, ServiceError,
+        StartRequest,
     },
 };
 
@@ -40,7 +41,7 @@ pub(crate) trait ChallengeStore: Send + Sync + 'static {
         &self,
         submission: PinSubmission,
         now: UnixMillis,
-    ) -> Result<Option<(i64, Answer)>, ServiceError>;
+    ) -> Result<Option<Submitted>, ServiceError>;
 
     /// What the page of a link shows, whatever has become of its challenge.
     async fn approval_request(
@@ -121,6 +122,28 @@ impl PinSubmission {
             system: &self.system,
             auth_id: &self.auth_id,
             txn: self.txn.as_deref(),
+        }
+    }
+}
+
+/// What became of it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Submitted {
+    pub(crate) challenge: i64,
+    pub(crate) answer: Answer,
+    /// Whether the challenge changed.
+    pub(crate) is_changed: bool,
+    /// Whether a message is queued.
+    pub(crate) is_alerted: bool,
+}
+
+impl Submitted {
+    pub(crate) fn new(challenge: i64, judgement: &Judgement) -> Self {
+        Self {
+            challenge,
+            answer: judgement.answer,
+            is_changed: judgement.writes.is_some(),
+            is_alerted: judgement.writes.as_ref().is_some_and(|writes| writes.alert),
         }
     }
 }

@@ -29,7 +29,7 @@ pub(crate) use self::{
     audit::{Entry, Event},
     challenges::{
         ApprovalRequest, ChallengeStore, CheckedChallenge, Lookup, PinSubmission, SentMessage,
-        Start, Timeline,
+        Start, Submitted, Timeline,
     },
     directory::{DirectoryStore, PolicyChange, Put, Selection},
     keys::{KeyStore, LAST_USED_PRECISION, NewApiKey, Replacement, StoredApiKey},

@@ -4,10 +4,15 @@ use std::{
 };
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use flexsecure_server::{SmsGateway, SmsSettings};
 use serde_json::json;
+use tokio::time::timeout;
 use tracing_subscriber::fmt::MakeWriter;
 
-use crate::harness::{Authority, send, wrong};
+use crate::{
+    harness::{Authority, PATIENCE, send, wrong},
+    sms::gateway,
+};
 
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
@@ -37,10 +42,22 @@ async fn no_secret_is_anywhere_but_in_its_message() {
     // The only subscriber of this process: it also hears the threads of the database.
     tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(log.clone()).init();
 
-    let authority = Authority::new().await;
+    // E-mails are in the inbox only, SMS go out too.
+    let (url, mut messages) = gateway().await;
+    let provider_token = "c4n4ry-0f-a-pr0vider";
+    let settings =
+        json!({"url": url, "token": provider_token, "body": r#"{"text":{{ text | json }}}"#});
+    let settings: SmsSettings = serde_json::from_value(settings).unwrap();
+    let sms = SmsGateway::from_settings(settings).unwrap();
+    let authority = Authority::with(|config| config.inbox(true).delivery(sms)).await;
     let mut seen = String::new();
     seen.push_str(&authority.start("alice").await.to_string());
     let pin = authority.newest().pin().unwrap().to_owned();
+    seen.push_str(&authority.start("erin").await.to_string());
+    let sent_pin = authority.newest().pin().unwrap().to_owned();
+    let message = timeout(PATIENCE, messages.recv()).await.unwrap().unwrap();
+    assert!(message.to_string().contains(&sent_pin));
+    authority.until_audited("sent").await;
     let body = json!({"system": "bank", "authid": "bob", "binding": BINDING});
     let started = authority.post("/v1/start", &body).await.json();
     seen.push_str(&started.to_string());
@@ -100,7 +117,13 @@ async fn no_secret_is_anywhere_but_in_its_message() {
     }
     let no_secret = [("replies", &seen), ("debug", &debug), ("log", &log)];
     assert_eq!(no_secret.iter().find(|(_, text)| text.contains(BINDING)), None, "the binding");
-    for (name, secret) in [("pin", &*pin), ("token", &*token), ("api key", secret_of_key)] {
+    for (name, secret) in [
+        ("pin", &*pin),
+        ("pin that was sent", &*sent_pin),
+        ("token", &*token),
+        ("api key", secret_of_key),
+        ("token of the provider", provider_token),
+    ] {
         let places = [
             ("the replies", seen.as_bytes()),
             ("debug", debug.as_bytes()),

@@ -202,6 +202,19 @@ impl Authority {
         self.sql(&counted).await.unwrap()[0][0].parse().unwrap()
     }
 
+    /// Waits until the first row of what `statement` returns is `expected`, with a space between two values.
+    pub(crate) async fn until_sql(&self, statement: &str, expected: &str) {
+        let mut row = String::new();
+        let seen = async {
+            while row != expected {
+                tokio::task::yield_now().await;
+                row = self.sql(statement).await.unwrap().first().unwrap_or(&vec![]).join(" ");
+            }
+        };
+        let waited = timeout(PATIENCE, seen).await;
+        assert!(waited.is_ok(), "{statement}: `{row}` instead of `{expected}`");
+    }
+
     /// Waits for what is written when something else is done, such as sending.
     pub(crate) async fn until_audited(&self, event: &str) {
         let seen = async {

@@ -55,7 +55,7 @@ async fn of_a_thousand_challenges_a_hundred_guesses_are_compared() {
     assert_eq!(refused, 1_000 - 20);
     let alerts = authority.server.inbox().messages();
     let alerts: Vec<_> =
-        alerts.iter().filter(|message| message.text().contains("Wrong PINs")).collect();
+        alerts.iter().filter(|message| message.text().contains("wrong PINs")).collect();
     assert!(matches!(&alerts[..], [alert] if alert.pin().is_none() && alert.link().is_none()));
 
     authority.server.directory().forgive("alice").await.unwrap();

@@ -124,6 +124,7 @@ async fn of_approvals_and_refusals_at_once_one_counts() {
     let authority = Authority::new().await;
     let twin = authority.twin().await;
     for _ in 0..10 {
+        authority.clock.advance(Duration::from_secs(2 * 60 * 60));
         let started = authority.start("bob").await;
         let link = authority.newest().link().unwrap().to_owned();
         let number = started["match"].as_str().unwrap();

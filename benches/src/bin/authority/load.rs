@@ -67,9 +67,10 @@ impl Load {
     }
 
     /// How many more can be started before a limit is met: 5 in 10 minutes for each user, of which
-    /// one is left alone.
+    /// one is left alone. To v1, a second one is a repetition that nothing is sent for.
     pub(crate) fn starts_left(&self) -> u64 {
-        self.users.saturating_mul(STARTS_OF_USER).saturating_sub(self.started.get())
+        let each = if self.is_v1 { 1 } else { STARTS_OF_USER };
+        self.users.saturating_mul(each).saturating_sub(self.started.get())
     }
 
     /// Starts a challenge of the next user, so that each has as many as any other.
@@ -78,6 +79,12 @@ impl Load {
         self.started.set(serial.saturating_add(1));
         let number = serial.checked_rem(self.users).unwrap_or_default();
         self.start_of(connection, PIN_SYSTEM, population::user(number), serial).await
+    }
+
+    /// Starts a challenge that no other start repeats, and so none is answered with.
+    pub(crate) async fn start_apart(&self, connection: &mut Connection) -> Result<(), String> {
+        let user = population::user(0);
+        self.start_of(connection, PIN_SYSTEM, user, u64::MAX).await.map(drop)
     }
 
     /// Starts a challenge of a user who confirms by link.

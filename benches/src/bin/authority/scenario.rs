@@ -23,10 +23,10 @@ pub(crate) enum Scenario {
     Pending,
     /// Checks the right PIN of a challenge
     Pin,
-    /// Waits for a challenge, in a request that is held until its link is approved
-    Wait,
     /// Starts a challenge, gets the mail, and checks its PIN
     Login,
+    /// Waits for a challenge, in a request that is held until its link is approved
+    Wait,
 }
 
 impl Scenario {
@@ -111,9 +111,9 @@ fn share(load: &Load, part: u64) -> u64 {
 async fn starts(load: &Rc<Load>, limit: Limit) -> Result<Run, String> {
     let (before, client) = (load.mailbox.mails(), Rc::clone(load));
     let run = load.drive(limit, async move |connection| client.start(connection).await.map(drop));
-    let run = run.await;
-    let sent = before.saturating_add(as_u64(run.latencies.count()));
-    until(|| load.mailbox.mails() >= sent).await;
+    let mut run = run.await;
+    let sent = mails_since(load, before, as_u64(run.latencies.count())).await;
+    run.failures.extend(sent.err());
     Ok(run)
 }
 
@@ -195,8 +195,7 @@ where
     if let Some(failure) = run.failures.first() {
         return Err(failure.clone());
     }
-    let sent = before.saturating_add(as_u64(run.latencies.count()));
-    until(|| load.mailbox.mails() >= sent).await;
+    mails_since(load, before, as_u64(run.latencies.count())).await?;
     Ok(challenges.take())
 }
 
@@ -211,10 +210,17 @@ async fn mail(challenge: &mut Challenge) -> Result<String, String> {
     secret.map_err(|_| format!("the mail for {} holds nothing to confirm by", challenge.user))
 }
 
-/// Looks again and again, for as long as anybody has patience.
-async fn until(is_so: impl Fn() -> bool) {
+/// Returns once so many mails have come as were sent, for as long as anybody has patience.
+async fn mails_since(load: &Load, before: u64, sent: u64) -> Result<(), String> {
     let began = Instant::now();
-    while !is_so() && began.elapsed() < PATIENCE {
+    loop {
+        let came = load.mailbox.mails().saturating_sub(before);
+        if came >= sent {
+            return Ok(());
+        }
+        if began.elapsed() > PATIENCE {
+            return Err(format!("of {sent} mails only {came} came"));
+        }
         sleep(Duration::from_millis(5)).await;
     }
 }

@@ -13,13 +13,13 @@ use super::{
 use crate::{
     StoreError, UnixMillis,
     challenge::{
-        Answer, Challenge, Decision, Draft, FailureChange, Outcome, ServiceError, StartRequest,
-        State, Writes, judge_decision, judge_pin,
+        Challenge, Decision, Draft, FailureChange, Outcome, ServiceError, StartRequest, State,
+        Writes, judge_decision, judge_pin,
         limits::{self, Failures},
     },
     store::{
         AccountId, ApprovalRequest, ChallengeStore, CheckedChallenge, Event, Kind, Lookup,
-        PinSubmission, SentMessage, Start, Timeline,
+        PinSubmission, SentMessage, Start, Submitted, Timeline,
     },
 };
 
@@ -57,7 +57,7 @@ impl ChallengeStore for Postgres {
         &self,
         submission: PinSubmission,
         now: UnixMillis,
-    ) -> Result<Option<(i64, Answer)>, ServiceError> {
+    ) -> Result<Option<Submitted>, ServiceError> {
         let _turn = self.turns.take((submission.account, &submission.auth_id)).await?;
         retry(|| self.submit_once(&submission, now)).await
     }
@@ -182,7 +182,7 @@ impl Postgres {
         &self,
         submission: &PinSubmission,
         now: UnixMillis,
-    ) -> Result<Option<(i64, Answer)>, ServiceError> {
+    ) -> Result<Option<Submitted>, ServiceError> {
         let lookup = submission.lookup();
         let mut transaction = self.begin().await?;
         let user = sqlx::query(
@@ -203,7 +203,7 @@ impl Postgres {
             };
             let challenge = &found.challenge;
             let judgement = judge_pin(&found, failures, &submission.pin, now)?;
-            let answer = Some((challenge.id, judgement.answer));
+            let answer = Some(Submitted::new(challenge.id, &judgement));
             let Some(writes) = &judgement.writes else { return Ok(answer) };
             let key = Some(submission.api_key);
             if apply(&mut transaction, challenge, writes, key, now).await? {

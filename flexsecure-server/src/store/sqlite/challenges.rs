@@ -13,12 +13,12 @@ use super::{
 use crate::{
     StoreError, UnixMillis,
     challenge::{
-        Answer, Challenge, ContactFacts, Decision, Draft, FailureChange, Outcome, ServiceError,
+        Challenge, ContactFacts, Decision, Draft, FailureChange, Outcome, ServiceError,
         StartRequest, State, Writes, judge_decision, judge_pin,
     },
     store::{
         AccountId, ApprovalRequest, ChallengeStore, CheckedChallenge, Kind, Lookup, PinSubmission,
-        SentMessage, Start, Timeline,
+        SentMessage, Start, Submitted, Timeline,
     },
 };
 
@@ -54,7 +54,7 @@ impl ChallengeStore for Sqlite {
         &self,
         submission: PinSubmission,
         now: UnixMillis,
-    ) -> Result<Option<(i64, Answer)>, ServiceError> {
+    ) -> Result<Option<Submitted>, ServiceError> {
         self.write(move |connection| {
             let Some(found) = find(connection, &submission.lookup())? else { return Ok(None) };
             let challenge = &found.challenge;
@@ -64,7 +64,7 @@ impl ChallengeStore for Sqlite {
                 touch(connection, submission.api_key, now)?;
                 apply(connection, challenge, writes, now)?;
             }
-            Ok(Some((challenge.id, judgement.answer)))
+            Ok(Some(Submitted::new(challenge.id, &judgement)))
         })
         .await
     }
