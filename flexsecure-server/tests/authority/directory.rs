@@ -112,10 +112,8 @@ async fn the_audit_trail_can_only_grow() {
 #[tokio::test]
 async fn a_lost_key_file_is_not_silently_replaced() {
     let authority = Authority::new().await;
-    let mut keys = authority.database.clone().into_os_string();
-    keys.push(".keys");
-    std::fs::remove_file(keys).unwrap();
-    let opened = Directory::open(&authority.database).await;
+    std::fs::remove_file(authority.database.keys()).unwrap();
+    let opened = authority.database.directory().await;
     assert!(matches!(opened, Err(OpenError::Keys(ServerKeysError::Missing { .. }))));
 }
 
@@ -124,8 +122,7 @@ async fn what_was_made_before_a_rotation_is_good_after_it() {
     let authority = Authority::new().await;
     authority.start("alice").await;
     let pin = authority.newest().pin().unwrap().to_owned();
-    let mut path = authority.database.clone().into_os_string();
-    path.push(".keys");
+    let path = authority.database.keys();
     let mut keys = std::fs::read_to_string(&path).unwrap();
     keys.push_str("next AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n");
     std::fs::write(&path, keys).unwrap();

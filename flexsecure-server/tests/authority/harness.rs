@@ -1,5 +1,4 @@
 use std::{
-    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicI64, AtomicUsize, Ordering},
@@ -14,6 +13,8 @@ use reqwest::{RequestBuilder, StatusCode, header::HeaderMap};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle, time::timeout};
+
+use crate::database::Database;
 
 /// A clock that goes only when told, and knows how often it was looked at.
 #[derive(Clone, Debug)]
@@ -59,7 +60,7 @@ pub(crate) struct Authority {
     pub(crate) key: String,
     pub(crate) http: reqwest::Client,
     pub(crate) clock: TestClock,
-    pub(crate) database: PathBuf,
+    pub(crate) database: Database,
     stop: Option<oneshot::Sender<()>>,
     serving: Option<JoinHandle<Result<(), ServeError>>>,
     _folder: Arc<TempDir>,
@@ -91,7 +92,8 @@ impl Authority {
     pub(crate) async fn with(configure: impl FnOnce(Config) -> Config) -> Self {
         let folder = Arc::new(tempfile::tempdir().unwrap());
         let clock = TestClock::new();
-        let mut authority = Self::open(folder, clock, configure).await;
+        let database = Database::new(folder.path());
+        let mut authority = Self::open(folder, database, clock, configure).await;
         let directory = authority.server.directory();
         for system in ["bank", "bank-transfers"] {
             directory.add_system(system, Policies::both()).await.unwrap();
@@ -114,21 +116,22 @@ impl Authority {
 
     /// Another server on the same database, as another process would be.
     pub(crate) async fn twin(&self) -> Self {
-        let folder = Arc::clone(&self._folder);
-        let mut twin = Self::open(folder, self.clock.clone(), |config| config.inbox(true)).await;
+        let (folder, database) = (Arc::clone(&self._folder), self.database.clone());
+        let inbox = |config: Config| config.inbox(true);
+        let mut twin = Self::open(folder, database, self.clock.clone(), inbox).await;
         twin.key.clone_from(&self.key);
         twin
     }
 
     async fn open(
         folder: Arc<TempDir>,
+        database: Database,
         clock: TestClock,
         configure: impl FnOnce(Config) -> Config,
     ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
-        let database = folder.path().join("flexsecure.db");
-        let config = Config::new(&database, PublicUrl::parse(&base).unwrap()).clock(clock.clone());
+        let config = database.config(PublicUrl::parse(&base).unwrap()).clock(clock.clone());
         let server = Server::open(configure(config)).await.unwrap();
         let (stop, stopped) = oneshot::channel();
         let serving = tokio::spawn({
@@ -190,11 +193,9 @@ impl Authority {
         send(self.http.post(link).form(form)).await
     }
 
-    /// What `statement` returns, each value as text; what the database said, if it refuses.
+    /// See [`Database::sql`].
     pub(crate) async fn sql(&self, statement: &str) -> Result<Vec<Vec<String>>, String> {
-        let connection = rusqlite::Connection::open(&self.database).unwrap();
-        connection.busy_timeout(PATIENCE).unwrap();
-        rows(&connection, statement).map_err(|error| error.to_string())
+        self.database.sql(statement).await
     }
 
     pub(crate) async fn audited(&self, event: &str) -> i64 {
@@ -225,43 +226,10 @@ impl Authority {
         timeout(PATIENCE, seen).await.unwrap_or_else(|_| panic!("`{event}` is not in the trail"));
     }
 
-    /// Every value of every table.
+    /// See [`Database::dump`].
     pub(crate) async fn dump(&self) -> String {
-        let columns = self
-            .sql(
-                "SELECT m.name, p.name FROM sqlite_master m JOIN pragma_table_info(m.name) p
-                 WHERE m.type = 'table'",
-            )
-            .await
-            .unwrap();
-        let mut dump = String::new();
-        for column in columns {
-            let [table, column] = &column[..] else { panic!("{column:?}") };
-            let values = self.sql(&format!("SELECT quote(\"{column}\") FROM \"{table}\"")).await;
-            dump.push_str(&format!("{table}.{column}: {}\n", values.unwrap().concat().join(" ")));
-        }
-        dump
+        self.database.dump().await
     }
-}
-
-fn rows(connection: &rusqlite::Connection, statement: &str) -> rusqlite::Result<Vec<Vec<String>>> {
-    let mut statement = connection.prepare(statement)?;
-    let columns = statement.column_count();
-    let mut rows = statement.query([])?;
-    let mut read = Vec::new();
-    while let Some(row) = rows.next()? {
-        let text = |column| {
-            Ok(match row.get::<_, rusqlite::types::Value>(column)? {
-                rusqlite::types::Value::Null => "NULL".to_owned(),
-                rusqlite::types::Value::Integer(number) => number.to_string(),
-                rusqlite::types::Value::Real(number) => number.to_string(),
-                rusqlite::types::Value::Text(text) => text,
-                rusqlite::types::Value::Blob(bytes) => format!("{bytes:02x?}"),
-            })
-        };
-        read.push((0..columns).map(text).collect::<rusqlite::Result<_>>()?);
-    }
-    Ok(read)
 }
 
 pub(crate) fn check_body(user: &str, mut more: Value) -> Value {

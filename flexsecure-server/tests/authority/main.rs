@@ -1,4 +1,4 @@
-//! The authority from outside: real sockets, a real database file.
+//! The authority from outside: real sockets, a real database file. `authority_on_postgres` is the same on PostgreSQL.
 
 #![expect(
     clippy::arithmetic_side_effects,
@@ -15,6 +15,7 @@ mod asked;
 mod binding;
 mod canary;
 mod cli;
+mod database;
 mod directory;
 mod faults;
 mod harness;
@@ -31,3 +32,5 @@ mod robot;
 mod sms;
 mod smtp;
 mod start;
+
+const STORE: database::Store = database::Store::Sqlite;

@@ -92,11 +92,16 @@ impl ChallengeStore for Postgres {
     }
 
     async fn opened(&self, challenge: i64, now: UnixMillis) -> Result<(), StoreError> {
-        sqlx::query("UPDATE challenges SET opened_at = $1 WHERE id = $2 AND opened_at IS NULL")
-            .bind(now.as_millis())
-            .bind(challenge)
-            .execute(&self.pool)
-            .await?;
+        // Whoever has it locked notes the same, or ends it: many look at a page at once, and none is to wait.
+        sqlx::query(
+            "UPDATE challenges SET opened_at = $1 WHERE id =
+                 (SELECT id FROM challenges WHERE id = $2 AND opened_at IS NULL
+                  FOR NO KEY UPDATE SKIP LOCKED)",
+        )
+        .bind(now.as_millis())
+        .bind(challenge)
+        .execute(&self.pool)
+        .await?;
         Ok(())
     }
 
