@@ -1,8 +1,8 @@
 use std::{error::Error, io, net::SocketAddr};
 
 use flexsecure_server::{
-    DirectoryError, MetricsError, OpenError, PagesError, ServeError, ServerKeysError, TlsError,
-    TransferError,
+    DirectoryError, ImportError, MetricsError, OpenError, PagesError, ServeError, ServerKeysError,
+    TlsError, TransferError,
 };
 
 use super::settings::SettingsError;
@@ -14,8 +14,22 @@ pub(crate) enum CliError {
     Settings(#[from] SettingsError),
     #[error("--listen (FLEXSECURE_LISTEN) {address} can't be listened on")]
     Listen { address: SocketAddr, source: io::Error },
-    #[error("say which policies to switch: --pin on|off, --passwordless on|off, or both")]
+    #[error(
+        "say which policies to switch: --pin on|off, --passwordless on|off or --requires-txn on|off"
+    )]
     NoPolicy,
+    #[error(
+        "say what to set: --sms-country PREFIX or --no-sms, --sms-daily-budget NUMBER, or both"
+    )]
+    NoLimit,
+    #[error("say what the file is: --format csv or --format jsonl")]
+    ImportFormat,
+    #[error(
+        "{refused} lines are refused and nothing is written: correct them, or give --skip-refused"
+    )]
+    ImportRefused { refused: u64 },
+    #[error("the import has not ended")]
+    Import(#[from] ImportError),
     #[error(
         "set --database (FLEXSECURE_DATABASE) to a file or a PostgreSQL database that can be used"
     )]

@@ -47,13 +47,16 @@ enum Command {
     /// The database as a whole
     #[command(subcommand)]
     Store(store::StoreCommand),
+    /// Tenants: each has systems, users and keys of its own
+    #[command(subcommand)]
+    Account(admin::AccountCommand),
     /// What users want to reach
     #[command(subcommand)]
     System(admin::SystemCommand),
     /// Who can be asked
     #[command(subcommand)]
     User(admin::UserCommand),
-    /// Who may call the v1 API
+    /// Who may call the APIs
     #[command(subcommand)]
     Key(admin::KeyCommand),
 }
@@ -100,6 +103,7 @@ pub(crate) async fn run() -> ExitCode {
         Command::Doctor(command) => command.run().await,
         Command::ServerKey(command) => command.run(),
         Command::Store(command) => command.run().await,
+        Command::Account(command) => command.run().await,
         Command::System(command) => command.run().await,
         Command::User(command) => command.run().await,
         Command::Key(command) => command.run().await,

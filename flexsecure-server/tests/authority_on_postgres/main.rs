@@ -9,6 +9,8 @@
     reason = "a test fails by panicking, in its harness too"
 )]
 
+#[path = "../authority/admin/mod.rs"]
+mod admin;
 #[path = "../authority/approval.rs"]
 mod approval;
 #[path = "../authority/asked.rs"]
@@ -33,6 +35,8 @@ mod limits;
 mod long_poll;
 #[path = "../authority/mail.rs"]
 mod mail;
+#[path = "../authority/mail_server.rs"]
+mod mail_server;
 #[path = "../authority/outcomes.rs"]
 mod outcomes;
 #[path = "../authority/overrides.rs"]
@@ -45,6 +49,10 @@ mod pin;
 mod races;
 #[path = "../authority/robot.rs"]
 mod robot;
+#[path = "../authority/sms.rs"]
+mod sms;
+#[path = "../authority/smtp.rs"]
+mod smtp;
 #[path = "../authority/start.rs"]
 mod start;
 
