@@ -1,4 +1,4 @@
-use crate::harness::{Place, send};
+use crate::harness::{Place, send, soon};
 
 #[tokio::test]
 async fn alive_and_ready_are_not_the_same() {
@@ -14,14 +14,16 @@ async fn alive_and_ready_are_not_the_same() {
     for name in ["flexsecure.db-wal", "flexsecure.db-shm"] {
         std::fs::write(place.path(name), vec![0x55; 1 << 16]).unwrap();
     }
-    let ready = loop {
-        // What it said is kept for a second.
-        let ready = send(running.get("/health/ready")).await;
-        if ready.status != 200 {
-            break ready;
+    let not_ready = async {
+        loop {
+            // What it said is kept for a second.
+            let ready = send(running.get("/health/ready")).await;
+            if ready.status != 200 {
+                break ready;
+            }
         }
-        tokio::task::yield_now().await;
     };
+    let ready = soon(not_ready).await;
     assert_eq!((ready.status.as_u16(), &*ready.body), (503, "not ready\n"));
     assert_eq!(ready.headers["retry-after"], "5");
     assert_eq!(send(running.get("/health/alive")).await.status, 200);
