@@ -17,6 +17,8 @@ mod directory;
 mod keys;
 mod outbox;
 mod postgres;
+#[cfg(test)]
+mod races;
 mod sqlite;
 mod transfer;
 

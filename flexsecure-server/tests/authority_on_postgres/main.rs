@@ -33,6 +33,9 @@ mod limits;
 mod long_poll;
 #[path = "../authority/mail.rs"]
 mod mail;
+#[path = "../authority/mail_server.rs"]
+mod mail_server;
+mod nodes;
 #[path = "../authority/outcomes.rs"]
 mod outcomes;
 #[path = "../authority/overrides.rs"]
@@ -45,6 +48,10 @@ mod pin;
 mod races;
 #[path = "../authority/robot.rs"]
 mod robot;
+#[path = "../authority/sms.rs"]
+mod sms;
+#[path = "../authority/smtp.rs"]
+mod smtp;
 #[path = "../authority/start.rs"]
 mod start;
 
