@@ -27,9 +27,10 @@ pub use self::{
         SmsGateway, SmsMethod, SmsPreset, SmsSettings, Smtp, SmtpConfigError,
     },
     directory::{
-        Account, ApiKey, Assignment, Change, Contact, Directory, DirectoryError, Import,
-        ImportError, ImportFormat, Imported, ImportedLine, KeyRequest, LineOutcome, NewUser, Page,
-        Policies, Scopes, System, UnknownFormat, User, UserFilter, csv_report,
+        Account, ApiKey, Assignment, ChallengeTimeline, Change, Contact, Directory, DirectoryError,
+        Import, ImportError, ImportFormat, Imported, ImportedLine, KeyRequest, LineOutcome,
+        MessageTimeline, NewUser, Page, Policies, Scopes, System, UnknownFormat, User, UserFilter,
+        csv_report,
     },
     doctor::{Finding, Verdict},
     error::{OpenError, ReloadError, ServeError, StoreError},

@@ -7,6 +7,7 @@ mod check;
 mod health;
 mod inbox;
 mod prefer;
+mod receipts;
 mod reply;
 mod start;
 
@@ -51,6 +52,7 @@ pub(crate) fn router(server: Server, stopping: Stopping) -> Router {
         .route("/capabilities", get(capabilities))
         .route("/start", post(start::start))
         .route("/check", post(check::check))
+        .route("/receipts/{provider}", post(receipts::receive))
         .method_not_allowed_fallback(async || Reply::MethodNotAllowed)
         .fallback(async || Reply::NotFound)
         .nest("/admin", admin::router());

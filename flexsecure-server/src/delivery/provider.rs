@@ -3,7 +3,7 @@ use std::{fmt, time::Duration};
 use async_trait::async_trait;
 use serde::Deserialize;
 
-use super::{Channel, Message};
+use super::{Channel, Message, SigningSecret};
 
 /// A provider: what takes messages off to users, such as a mail relay or an SMS gateway.
 ///
@@ -27,6 +27,11 @@ pub trait Delivery: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// It was not taken, or that is not known: the kind tells which.
     async fn deliver(&self, message: &Message) -> Result<Accepted, DeliveryError>;
+
+    /// With which its receipts are signed; none, if it sends none. While one is exchanged, both count.
+    fn receipt_secrets(&self) -> &[SigningSecret] {
+        &[]
+    }
 
     /// Connects and authenticates, as far as that is possible without sending anything.
     ///

@@ -6,8 +6,8 @@ use std::{
 use tokio::time::timeout;
 
 use super::{
-    Channel, Delivery, DeliveryError, DeliveryErrorKind, Message, ProviderName, breaker::Breaker,
-    schedule::next_attempt,
+    Channel, Delivery, DeliveryError, DeliveryErrorKind, Message, ProviderName, SigningSecret,
+    breaker::Breaker, schedule::next_attempt,
 };
 use crate::{Clock, UnixMillis};
 
@@ -73,6 +73,12 @@ impl Providers {
     /// Whether any of them carries such messages.
     pub(crate) fn carry(&self, channel: Channel) -> bool {
         self.list.iter().any(|provider| provider.delivery.carries(channel))
+    }
+
+    /// With which the receipts of the provider of that name are signed; none, if it sends none.
+    pub(crate) fn receipt_secrets(&self, name: &str) -> &[SigningSecret] {
+        let provider = self.list.iter().find(|provider| provider.delivery.name().as_str() == name);
+        provider.map_or(&[], |provider| provider.delivery.receipt_secrets())
     }
 
     /// Hands a message over, `attempt` being the how-manieth attempt this is, from 1.

@@ -97,6 +97,12 @@ pub enum DirectoryError {
         /// Its name.
         system: String,
     },
+    /// It is another account's, was forgotten a day after it ran out, or is spelled differently.
+    #[error("there is no challenge `{txn}`")]
+    UnknownChallenge {
+        /// Which was asked for.
+        txn: String,
+    },
     /// It was not made: `account create` makes one.
     #[error("there is no account `{account}`: make it with `flexsecure-server account create`")]
     UnknownAccount {

@@ -6,6 +6,7 @@
 //! | `validate`, `plan` | what may be, and what a change comes to: plain functions |
 //! | `service`, `users`, `keys` | what can be asked of an account's directory |
 //! | `import` | users by the file |
+//! | `timeline` | how far a challenge has come |
 
 mod cursor;
 mod error;
@@ -16,6 +17,7 @@ mod plan;
 mod service;
 #[cfg(test)]
 mod tests;
+mod timeline;
 mod users;
 mod validate;
 mod word;
@@ -31,6 +33,7 @@ pub use self::{
         System, User, UserFilter,
     },
     service::Directory,
+    timeline::{ChallengeTimeline, MessageTimeline},
 };
 pub(crate) use self::{
     keys::Caller,

@@ -432,11 +432,11 @@ fn channel<S: Serializer>(channel: &Channel, serializer: S) -> Result<S::Ok, S::
 }
 
 /// RFC 3339, in UTC.
-fn moment<S: Serializer>(moment: &UnixMillis, serializer: S) -> Result<S::Ok, S::Error> {
+pub(super) fn moment<S: Serializer>(moment: &UnixMillis, serializer: S) -> Result<S::Ok, S::Error> {
     optional_moment(&Some(*moment), serializer)
 }
 
-fn optional_moment<S: Serializer>(
+pub(super) fn optional_moment<S: Serializer>(
     moment: &Option<UnixMillis>,
     serializer: S,
 ) -> Result<S::Ok, S::Error> {

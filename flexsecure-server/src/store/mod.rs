@@ -20,6 +20,8 @@ mod keys;
 mod location;
 mod outbox;
 mod postgres;
+#[cfg(test)]
+mod races;
 mod sqlite;
 mod transfer;
 

@@ -9,7 +9,7 @@ use crate::harness::{Answer, Authority, check_body, send, wrong};
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A poll that the server holds by now.
-async fn held(authority: &Authority, user: &str) -> JoinHandle<Answer> {
+pub(crate) async fn held(authority: &Authority, user: &str) -> JoinHandle<Answer> {
     let looks = authority.clock.looks();
     let request =
         authority.request("/v1/check", &check_body(user, json!({}))).header("prefer", "wait=30");
@@ -20,7 +20,7 @@ async fn held(authority: &Authority, user: &str) -> JoinHandle<Answer> {
     poll
 }
 
-async fn answered(poll: JoinHandle<Answer>) -> Answer {
+pub(crate) async fn answered(poll: JoinHandle<Answer>) -> Answer {
     timeout(PATIENCE, poll).await.expect("the poll was not woken").unwrap()
 }
 

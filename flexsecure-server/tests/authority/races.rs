@@ -154,3 +154,37 @@ async fn a_pin_sent_by_one_server_is_known_to_the_other() {
     let answer = authority.check("carol", json!({"pin": pin})).await;
     answer.is(200, &json!({"result": "authenticated"}));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_queued_message_is_handed_over_once() {
+    let authority = Authority::new().await;
+    let twin = authority.twin().await;
+    authority.start("alice").await;
+    authority
+        .sql(
+            "INSERT INTO outbox (account_id, user_id, challenge_id, kind, channel, address,
+                 queued_at, due_at)
+             WITH RECURSIVE numbers (n) AS
+                 (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 500)
+             SELECT c.account_id, c.user_id, c.id, 'alert', 'email', 'u' || n || '@example.com',
+                 c.created_at, c.created_at
+             FROM challenges c CROSS JOIN numbers",
+        )
+        .await
+        .unwrap();
+    // Nobody was told of them: they are taken as those that somebody left behind.
+    authority.clock.advance(Duration::from_secs(5));
+    let unsettled = "SELECT count(*) FROM outbox WHERE state <> 'accepted'";
+    authority.until_sql(unsettled, "0").await;
+    let mut sent: Vec<_> = [&authority, &twin]
+        .into_iter()
+        .flat_map(|authority| authority.server.inbox().messages())
+        .map(|message| message.to().to_owned())
+        .collect();
+    assert_eq!(sent.len(), 501);
+    sent.sort_unstable();
+    sent.dedup();
+    assert_eq!(sent.len(), 501);
+    let tries = "SELECT min(tries), max(tries) FROM outbox";
+    assert_eq!(authority.sql(tries).await.unwrap().concat(), ["1", "1"]);
+}

@@ -37,6 +37,7 @@ mod long_poll;
 mod mail;
 #[path = "../authority/mail_server.rs"]
 mod mail_server;
+mod nodes;
 #[path = "../authority/outcomes.rs"]
 mod outcomes;
 #[path = "../authority/overrides.rs"]

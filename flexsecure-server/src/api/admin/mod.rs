@@ -5,7 +5,7 @@
 //! | `access` | whose key it is, and whether it may |
 //! | `path`, `query`, `body` | what a request says |
 //! | `problem` | what is said when it does not work |
-//! | `account`, `systems`, `users`, `assignments`, `keys`, `import` | the calls |
+//! | `account`, `systems`, `users`, `assignments`, `keys`, `import`, `challenges` | the calls |
 //! | `document` | all of them in OpenAPI |
 //!
 //! Handlers parse and print; what happens is in [`directory`](crate::directory).
@@ -14,6 +14,7 @@ mod access;
 mod account;
 mod assignments;
 mod body;
+mod challenges;
 mod document;
 mod import;
 mod keys;
@@ -64,6 +65,7 @@ fn calls() -> OpenApiRouter<AppState> {
         .routes(routes!(keys::list_keys, keys::create_key))
         .routes(routes!(keys::get_key, keys::revoke_key))
         .routes(routes!(keys::rotate_key))
+        .routes(routes!(challenges::get_challenge))
         .routes(routes!(document::get_document))
         .merge(imports)
 }

@@ -171,6 +171,7 @@ impl From<DirectoryError> for Problem {
             | DirectoryError::UnknownUser { .. }
             | DirectoryError::UnknownKey { .. }
             | DirectoryError::UnknownAccount { .. }
+            | DirectoryError::UnknownChallenge { .. }
             | DirectoryError::NotAssigned { .. } => Self::not_found(error.to_string()),
             DirectoryError::SystemExists { .. }
             | DirectoryError::UserExists { .. }

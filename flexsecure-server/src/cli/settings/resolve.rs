@@ -317,6 +317,8 @@ impl Secrets {
             settings.password_file.as_mut(),
             settings.token_file.as_mut(),
             settings.signing_secret_file.as_mut(),
+            settings.receipt_secret_file.as_mut(),
+            settings.former_receipt_secret_file.as_mut(),
         ];
         for file in named.into_iter().flatten().chain(settings.header_files.values_mut()) {
             *file = folder.join(&file);

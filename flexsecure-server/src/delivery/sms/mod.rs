@@ -18,6 +18,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use reqwest::{Response, header::RETRY_AFTER};
+use secrecy::ExposeSecret as _;
 use serde_json::Value;
 
 pub use self::settings::{AnswerSettings, SmsConfigError, SmsMethod, SmsPreset, SmsSettings};
@@ -26,7 +27,10 @@ use self::{
     body::{BodyTemplate, BodyValues},
     request::{Check, Requests},
 };
-use super::{Accepted, Channel, Delivery, DeliveryError, DeliveryErrorKind, Message, ProviderName};
+use super::{
+    Accepted, Channel, Delivery, DeliveryError, DeliveryErrorKind, Message, ProviderName,
+    SigningSecret, settings::secret,
+};
 use crate::{Clock as _, SystemClock};
 
 /// Sends SMS through a gateway over HTTP. It carries no e-mail.
@@ -42,6 +46,7 @@ struct Gateway {
     body: BodyTemplate,
     rules: AnswerRules,
     requests: Requests,
+    receipt_secrets: Vec<SigningSecret>,
 }
 
 impl SmsGateway {
@@ -58,6 +63,7 @@ impl SmsGateway {
             return Err(SmsConfigError::Missing { name: "signing_secret" });
         }
         let requests = Requests::new(&settings)?;
+        let receipt_secrets = receipt_secrets(&settings)?;
         let body = settings.body.ok_or(SmsConfigError::Missing { name: "body" })?;
         let body = BodyTemplate::parse(body).map_err(SmsConfigError::Body)?;
         try_out(&body, settings.from.as_deref(), requests.is_json())?;
@@ -79,8 +85,27 @@ impl SmsGateway {
                 answer: settings.answer,
             },
             requests,
+            receipt_secrets,
         })))
     }
+}
+
+fn receipt_secrets(settings: &SmsSettings) -> Result<Vec<SigningSecret>, SmsConfigError> {
+    let slots = [
+        ("receipt_secret", &settings.receipt_secret, &settings.receipt_secret_file),
+        (
+            "former_receipt_secret",
+            &settings.former_receipt_secret,
+            &settings.former_receipt_secret_file,
+        ),
+    ];
+    let mut secrets = Vec::new();
+    for (name, value, file) in slots {
+        if let Some(text) = secret(name, value.clone(), file.as_deref())? {
+            secrets.push(SigningSecret::parse(text.expose_secret())?);
+        }
+    }
+    Ok(secrets)
 }
 
 /// What is wrong with a body shows before anybody waits for a PIN.
@@ -103,6 +128,10 @@ impl Delivery for SmsGateway {
 
     fn carries(&self, channel: Channel) -> bool {
         channel == Channel::Sms
+    }
+
+    fn receipt_secrets(&self) -> &[SigningSecret] {
+        &self.0.receipt_secrets
     }
 
     async fn deliver(&self, message: &Message) -> Result<Accepted, DeliveryError> {

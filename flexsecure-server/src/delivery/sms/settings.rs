@@ -45,6 +45,14 @@ pub struct SmsSettings {
     pub signing_secret: Option<SecretString>,
     /// A file with the signing secret as its only line.
     pub signing_secret_file: Option<PathBuf>,
+    /// With which receipts are signed, as Standard Webhooks has it: `whsec_` and base64. Without, none is believed.
+    pub receipt_secret: Option<SecretString>,
+    /// A file with the secret of receipts as its only line.
+    pub receipt_secret_file: Option<PathBuf>,
+    /// The one before, while it is exchanged.
+    pub former_receipt_secret: Option<SecretString>,
+    /// A file with the one before as its only line.
+    pub former_receipt_secret_file: Option<PathBuf>,
     /// The sender: a number or a name.
     pub from: Option<String>,
     /// The media type of the body: `application/json`, if nothing else is said.
@@ -147,6 +155,10 @@ impl SmsSettings {
             header_files: self.header_files,
             signing_secret: self.signing_secret,
             signing_secret_file: self.signing_secret_file,
+            receipt_secret: self.receipt_secret,
+            receipt_secret_file: self.receipt_secret_file,
+            former_receipt_secret: self.former_receipt_secret,
+            former_receipt_secret_file: self.former_receipt_secret_file,
             from: self.from,
             content_type: self.content_type.or(preset.content_type),
             body: self.body.or(preset.body),
