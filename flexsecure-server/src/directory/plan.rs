@@ -73,10 +73,12 @@ pub(super) fn assignments_fault(assignments: &[Assignment]) -> Option<Fault> {
 
 /// Where in a list of assignments an error of the store is.
 pub(super) fn pointer_to(assignments: &[Assignment], error: &DirectoryError) -> Option<String> {
-    let (system, field) = match error {
-        DirectoryError::UnknownSystem { system } => (system, "system"),
-        DirectoryError::PolicyOff { system, .. } => (system, "method"),
-        _ => return None,
+    let (system, field) = if let DirectoryError::UnknownSystem { system } = error {
+        (system, "system")
+    } else if let DirectoryError::PolicyOff { system, .. } = error {
+        (system, "method")
+    } else {
+        return None;
     };
     let position = assignments.iter().position(|assignment| assignment.system == *system)?;
     Some(format!("/{position}/{field}"))

@@ -41,21 +41,17 @@ pub(super) async fn put_account(
     to_the_end(async move {
         let countries: Vec<_> = body.sms_countries.iter().map(String::as_str).collect();
         let set = directory.set_sms_limits(Some(&countries), Some(body.sms_daily_budget)).await;
-        match set {
-            Ok(()) => Ok(Json(directory.settings().await?)),
-            Err(error) => Err(match &error {
-                DirectoryError::TooManyCountries => {
-                    Problem::invalid_at("/sms_countries", error.to_string())
-                }
-                DirectoryError::BudgetOutOfRange => {
-                    Problem::invalid_at("/sms_daily_budget", error.to_string())
-                }
-                DirectoryError::MalformedCountry { .. } => {
-                    Problem::invalid_at(bad.unwrap_or_default(), error.to_string())
-                }
-                _ => error.into(),
-            }),
-        }
+        let Err(error) = set else { return Ok(Json(directory.settings().await?)) };
+        let pointer = if matches!(error, DirectoryError::TooManyCountries) {
+            "/sms_countries".to_owned()
+        } else if matches!(error, DirectoryError::BudgetOutOfRange) {
+            "/sms_daily_budget".to_owned()
+        } else if let Some(bad) = bad {
+            bad
+        } else {
+            return Err(error.into());
+        };
+        Err(Problem::invalid_at(pointer, error.to_string()))
     })
     .await
 }

@@ -127,11 +127,15 @@ fn minted(secret: &ApiKeySecret, about: ApiKey) -> Response {
 }
 
 fn refuse(error: DirectoryError) -> Problem {
-    let pointer = match &error {
-        DirectoryError::MalformedKeyName => "/name",
-        DirectoryError::NoScope => "/scopes",
-        DirectoryError::SystemAndAdmin | DirectoryError::UnknownSystem { .. } => "/system",
-        _ => return error.into(),
+    let pointer = if matches!(error, DirectoryError::MalformedKeyName) {
+        "/name"
+    } else if matches!(error, DirectoryError::NoScope) {
+        "/scopes"
+    } else if matches!(error, DirectoryError::SystemAndAdmin | DirectoryError::UnknownSystem { .. })
+    {
+        "/system"
+    } else {
+        return error.into();
     };
     Problem::invalid_at(pointer, error.to_string())
 }

@@ -210,10 +210,10 @@ impl From<Fault> for Problem {
         if pointer.is_empty() || pointer == "/authid" {
             return error.into();
         }
-        match &error {
-            DirectoryError::UnknownSystem { .. } => Self::invalid_at(pointer, error.to_string()),
-            _ => Self::from(error).at(pointer),
+        if matches!(error, DirectoryError::UnknownSystem { .. }) {
+            return Self::invalid_at(pointer, error.to_string());
         }
+        Self::from(error).at(pointer)
     }
 }
 

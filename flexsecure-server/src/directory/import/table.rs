@@ -147,12 +147,13 @@ fn listed(cell: &str) -> impl Iterator<Item = &str> {
 }
 
 fn failed(error: csv::Error, line: u64) -> ImportError {
-    match error.into_kind() {
-        csv::ErrorKind::Io(error) if error.kind() == io::ErrorKind::FileTooLarge => {
-            ImportError::LineTooLong { line }
-        }
-        csv::ErrorKind::Io(error) => ImportError::Read(error),
-        _ => ImportError::Read(io::ErrorKind::InvalidData.into()),
+    let csv::ErrorKind::Io(error) = error.into_kind() else {
+        return ImportError::Read(io::ErrorKind::InvalidData.into());
+    };
+    if error.kind() == io::ErrorKind::FileTooLarge {
+        ImportError::LineTooLong { line }
+    } else {
+        ImportError::Read(error)
     }
 }
 
