@@ -1,5 +1,6 @@
-use std::{fmt, path::PathBuf, sync::Arc};
+use std::{ffi::OsString, fmt, path::PathBuf, sync::Arc};
 
+use ipnet::IpNet;
 use secrecy::SecretString;
 use url::{Host, Url};
 
@@ -11,9 +12,13 @@ pub struct Config {
     pub(crate) database: Database,
     pub(crate) public_url: PublicUrl,
     pub(crate) inbox: bool,
-    pub(crate) delivery: Option<Arc<dyn Delivery>>,
+    pub(crate) delivery: Vec<Arc<dyn Delivery>>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) pages: Option<PathBuf>,
+    pub(crate) server_keys: Option<PathBuf>,
+    pub(crate) trusted_proxies: Vec<IpNet>,
+    pub(crate) tls: Option<TlsFiles>,
+    pub(crate) max_connections: usize,
 }
 
 #[derive(Clone, Debug)]
@@ -26,7 +31,28 @@ pub(crate) enum Database {
 #[derive(Clone, Debug)]
 pub(crate) enum Place {
     File(PathBuf),
-    Postgres { url: SecretString, keys: PathBuf },
+    Postgres(SecretString),
+}
+
+impl Place {
+    /// The file with the server's keys, where none is named.
+    pub(crate) fn default_key_file(&self) -> PathBuf {
+        match self {
+            Self::File(path) => {
+                let mut beside = OsString::from(path);
+                beside.push(".keys");
+                beside.into()
+            }
+            Self::Postgres(_) => PathBuf::from("flexsecure.keys"),
+        }
+    }
+}
+
+/// Where the certificate chain and its key are, both PEM.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct TlsFiles {
+    pub(crate) certificate: PathBuf,
+    pub(crate) key: PathBuf,
 }
 
 impl Config {
@@ -39,9 +65,13 @@ impl Config {
             database: Database::Kept(Place::File(database.into())),
             public_url,
             inbox: false,
-            delivery: None,
+            delivery: Vec::new(),
             clock: Arc::new(SystemClock),
             pages: None,
+            server_keys: None,
+            trusted_proxies: Vec::new(),
+            tls: None,
+            max_connections: MAX_CONNECTIONS,
         }
     }
 
@@ -54,8 +84,8 @@ impl Config {
         keys: impl Into<PathBuf>,
         public_url: PublicUrl,
     ) -> Self {
-        let database = Database::Kept(Place::Postgres { url: url.into(), keys: keys.into() });
-        Self { database, ..Self::new(PathBuf::new(), public_url) }
+        let database = Database::Kept(Place::Postgres(url.into()));
+        Self { database, server_keys: Some(keys.into()), ..Self::new(PathBuf::new(), public_url) }
     }
 
     /// Throwaway data in a temporary folder, gone with the server, and an inbox: for demonstrations and tests.
@@ -72,10 +102,10 @@ impl Config {
         self
     }
 
-    /// How messages are sent.
+    /// How messages are sent. Each call adds a provider; they are tried in this order.
     #[must_use]
     pub fn delivery(mut self, delivery: impl Delivery) -> Self {
-        self.delivery = Some(Arc::new(delivery));
+        self.delivery.push(Arc::new(delivery));
         self
     }
 
@@ -84,6 +114,36 @@ impl Config {
     #[must_use]
     pub fn pages(mut self, folder: impl Into<PathBuf>) -> Self {
         self.pages = Some(folder.into());
+        self
+    }
+
+    /// Where the server's keys are, if not in a file beside the database.
+    #[must_use]
+    pub fn server_keys(mut self, file: impl Into<PathBuf>) -> Self {
+        self.server_keys = Some(file.into());
+        self
+    }
+
+    /// The addresses of proxies whose `X-Forwarded-For` and `X-Request-Id` are believed. None unless set: then no header
+    /// has a say about who calls.
+    #[must_use]
+    pub fn trust_proxies(mut self, networks: impl IntoIterator<Item = IpNet>) -> Self {
+        self.trusted_proxies.extend(networks);
+        self
+    }
+
+    /// Serves TLS 1.2 and 1.3, with the certificate chain and the key in these PEM files. Both are read again when they
+    /// change.
+    #[must_use]
+    pub fn tls(mut self, certificate: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
+        self.tls = Some(TlsFiles { certificate: certificate.into(), key: key.into() });
+        self
+    }
+
+    /// How many connections are open at most; 8,192 unless set, and at least one. Others wait to be accepted.
+    #[must_use]
+    pub fn max_connections(mut self, count: usize) -> Self {
+        self.max_connections = count.max(1);
         self
     }
 
@@ -137,6 +197,15 @@ impl PublicUrl {
         self.0.origin().ascii_serialization()
     }
 
+    /// The name or address as a certificate has it: without the brackets of IPv6.
+    pub(crate) fn bare_host(&self) -> &str {
+        self.host().trim_start_matches('[').trim_end_matches(']')
+    }
+
+    pub(crate) fn is_loopback(&self) -> bool {
+        self.0.host().is_some_and(|host| is_loopback(&host))
+    }
+
     pub(crate) fn link(&self, token: &str) -> SecretString {
         SecretString::from(format!("{self}/a/{token}"))
     }
@@ -170,6 +239,8 @@ fn is_loopback(host: &Host<&str>) -> bool {
         Host::Domain(name) => *name == "localhost",
     }
 }
+
+const MAX_CONNECTIONS: usize = 8192;
 
 #[cfg(test)]
 mod tests {

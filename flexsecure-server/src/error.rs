@@ -2,7 +2,7 @@ use std::{error::Error, io, path::PathBuf};
 
 use flexsecure_core::page::PagesError;
 
-use crate::ServerKeysError;
+use crate::{ServerKeysError, TlsError};
 
 /// The database failed.
 #[derive(Debug, thiserror::Error)]
@@ -80,12 +80,27 @@ pub enum OpenError {
     /// The file with the server's keys can't be used.
     #[error(transparent)]
     Keys(#[from] ServerKeysError),
+    /// The TLS certificate or its key can't be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// What is in the folder of [`Config::pages`](crate::Config::pages) can't be used.
     #[error(transparent)]
     Pages(#[from] PagesError),
 }
 
-/// Why a server stopped serving by itself.
+/// Why a server can't be served.
 #[derive(Debug, thiserror::Error)]
-#[error("the server can't accept connections any more")]
-pub struct ServeError(#[from] io::Error);
+#[error("the server can't be served")]
+pub struct ServeError(#[from] TlsError);
+
+/// Why what a running server has read can't be replaced.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReloadError {
+    /// The file with the server's keys can't be used.
+    #[error(transparent)]
+    Keys(#[from] ServerKeysError),
+    /// The TLS certificate or its key can't be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+}

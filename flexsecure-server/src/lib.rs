@@ -7,10 +7,13 @@ mod clock;
 mod config;
 mod delivery;
 mod directory;
+mod doctor;
 mod error;
+mod metrics;
 mod pages;
 mod secret;
 mod server;
+mod serving;
 mod stopping;
 mod store;
 
@@ -28,9 +31,16 @@ pub use self::{
         ImportError, ImportFormat, Imported, ImportedLine, KeyRequest, LineOutcome, NewUser, Page,
         Policies, Scopes, System, UnknownFormat, User, UserFilter, csv_report,
     },
-    error::{OpenError, ServeError, StoreError},
-    secret::{ApiKeySecret, RandomnessError, ServerKeysError},
+    doctor::{Finding, Verdict},
+    error::{OpenError, ReloadError, ServeError, StoreError},
+    metrics::{Metrics, MetricsError},
+    secret::{
+        ApiKeySecret, RandomnessError, ServerKeyInfo, ServerKeysError, list_server_keys,
+        rotate_server_keys,
+    },
     server::Server,
+    serving::TlsError,
+    store::{DatabaseLocation, TransferError},
 };
 pub use flexsecure_core::{
     Method, UnknownMethod,

@@ -1,11 +1,9 @@
 use std::{
-    ffi::OsString,
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
+    path::Path,
+    sync::{Arc, OnceLock},
+    time::{Duration, Instant},
 };
 
-use axum::serve::ListenerExt as _;
 use flexsecure_core::page::Pages;
 use tempfile::TempDir;
 use tokio::{
@@ -14,12 +12,14 @@ use tokio::{
 };
 
 use crate::{
-    Config, Directory, Inbox, OpenError, ServeError, StoreError, api,
+    Config, Directory, Inbox, OpenError, ReloadError, ServeError, StoreError,
+    api::{self, Readiness},
     challenge::{Challenges, Waiters},
     config::{Database, Place},
     delivery::{Courier, Providers, Work},
     pages,
     secret::ServerKeys,
+    serving::{TlsIdentity, TrustedProxies, WrongKeys, accept},
     stopping::Stopping,
     store::{Postgres, SharedStore, Sqlite, address},
 };
@@ -37,6 +37,12 @@ pub(crate) struct Inner {
     pub(crate) pages: Pages,
     pub(crate) inbox: Inbox,
     pub(crate) has_inbox: bool,
+    pub(crate) keys: Arc<ServerKeys>,
+    pub(crate) proxies: Arc<TrustedProxies>,
+    pub(crate) wrong_keys: Arc<WrongKeys>,
+    pub(crate) readiness: Readiness,
+    tls: Option<Arc<TlsIdentity>>,
+    max_connections: usize,
     /// Throwaway data lives as long as this.
     _folder: Option<TempDir>,
 }
@@ -47,10 +53,11 @@ impl Server {
     /// # Errors
     /// No delivery is configured, or a file can't be used: the error names it.
     pub async fn open(config: Config) -> Result<Self, OpenError> {
-        if !config.inbox && config.delivery.is_none() {
+        if !config.inbox && config.delivery.is_empty() {
             return Err(OpenError::NoDelivery);
         }
         let pages = pages::load(config.pages.as_deref())?;
+        let tls = config.tls.as_ref().map(TlsIdentity::load).transpose()?;
         let (place, folder) = match config.database {
             Database::Ephemeral => {
                 let folder =
@@ -60,7 +67,8 @@ impl Server {
             Database::Kept(place) => (place, None),
         };
         let waiters = Arc::<Waiters>::default();
-        let (store, keys) = open_store(&place, Some(Arc::clone(&waiters))).await?;
+        let (store, keys) =
+            open_store(&place, config.server_keys.as_deref(), Some(Arc::clone(&waiters))).await?;
         let inbox = Inbox::default();
         let clock = config.clock;
         let public_url = config.public_url;
@@ -78,9 +86,22 @@ impl Server {
         let directory = Directory::new(opened, Arc::clone(&waiters), Arc::clone(&clock))
             .await
             .map_err(|source| place.failed(source))?;
-        let challenges = Challenges { store, keys, clock, courier, waiters, public_url };
-        let inner =
-            Inner { challenges, directory, pages, inbox, has_inbox: config.inbox, _folder: folder };
+        let challenges =
+            Challenges { store, keys: Arc::clone(&keys), clock, courier, waiters, public_url };
+        let inner = Inner {
+            challenges,
+            directory,
+            pages,
+            inbox,
+            has_inbox: config.inbox,
+            keys,
+            proxies: Arc::new(TrustedProxies::new(config.trusted_proxies)),
+            wrong_keys: Arc::new(WrongKeys::new()),
+            readiness: Readiness::default(),
+            tls,
+            max_connections: config.max_connections,
+            _folder: folder,
+        };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -96,59 +117,96 @@ impl Server {
         &self.inner.inbox
     }
 
-    /// Serves until `shutdown` is ready, then drains: long polls are answered at once, what is under way gets up to
-    /// 10 s to end and messages another 5 s.
+    /// Serves until `shutdown` is ready, then drains: no connection is accepted, long polls are answered at once, starts
+    /// are refused, and what is under way, messages included, gets up to 10 s to end. With [`Config::tls`], over TLS.
     ///
     /// # Errors
-    /// The listener fails.
+    /// TLS can't be set up.
     pub async fn serve<F>(&self, listener: TcpListener, shutdown: F) -> Result<(), ServeError>
     where
         F: Future<Output = ()> + Send + 'static,
     {
+        let tls = self.inner.tls.as_ref().map(TlsIdentity::acceptor).transpose()?;
         let (stop, stopping) = Stopping::new();
         let app = api::router(self.clone(), stopping.clone());
-        let listener = listener.tap_io(|stream| {
-            if let Err(error) = stream.set_nodelay(true) {
-                tracing::debug!(error = %error, "a connection keeps its delay");
-            }
-        });
         let courier = &self.inner.challenges.courier;
         let sending = tokio::spawn({
             let (courier, stopping) = (Arc::clone(courier), stopping.clone());
             async move { courier.run(stopping).await }
         });
-        let serving = axum::serve(listener, app).with_graceful_shutdown(async move {
+        let began = OnceLock::new();
+        let stop_in_time = async {
             shutdown.await;
             stop.now();
-        });
-        let served = tokio::select! {
-            served = serving => served,
-            () = self.sweep_until_overdue(stopping.clone()) => Ok(()),
+            began.get_or_init(Instant::now);
+            tracing::info!("stopping");
+            sleep(CONNECTIONS_LIMIT).await;
+            tracing::warn!("connections were still open at the end");
         };
+        let serving =
+            Box::pin(accept(listener, app, tls, self.inner.max_connections, stopping.clone()));
+        tokio::select! {
+            () = serving => {}
+            () = stop_in_time => {}
+            () = self.keep_up(stopping) => {}
+        }
+        let left = began
+            .get()
+            .map_or(Duration::ZERO, |began: &Instant| DRAIN_LIMIT.saturating_sub(began.elapsed()));
         // What it is about to see off is not to be lost by ending it in between.
         if sending.await.is_err() {
             tracing::error!("the sending of messages has failed");
         }
-        courier.drain(SEND_LIMIT).await;
-        Ok(served?)
+        courier.drain(left).await;
+        self.inner.challenges.store.announced().await;
+        Ok(())
     }
 
-    /// Ends only when draining takes too long: a client that never finishes must not keep the process alive.
-    async fn sweep_until_overdue(&self, mut stopping: Stopping) {
-        let mut ticks = interval(SWEEP_EVERY);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    /// Reads the server's keys and the TLS certificate again, as after a rotation.
+    ///
+    /// # Errors
+    /// A file can't be used. What was read before is kept.
+    pub fn reload(&self) -> Result<(), ReloadError> {
+        let keys = self.inner.keys.reload();
+        let tls = self.inner.tls.as_ref().map_or(Ok(()), |tls| tls.reload());
+        keys?;
+        Ok(tls?)
+    }
+
+    /// What is done now and then, for as long as the server is served.
+    async fn keep_up(&self, mut stopping: Stopping) {
+        let mut sweeps = interval(SWEEP_EVERY);
+        let mut looks = interval(LOOK_EVERY);
+        for ticks in [&mut sweeps, &mut looks] {
+            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        }
         loop {
             tokio::select! {
-                _ = ticks.tick() => {
-                    if let Err(error) = self.inner.challenges.sweep().await {
-                        tracing::error!(error = %error, "expired challenges could not be swept");
-                    }
-                }
+                _ = sweeps.tick() => self.sweep().await,
+                _ = looks.tick() => self.look_at_certificate(),
                 () = stopping.begun() => break,
             }
         }
-        sleep(DRAIN_LIMIT).await;
-        tracing::warn!("connections were still open at the end");
+        // Draining is watched elsewhere.
+        std::future::pending().await
+    }
+
+    async fn sweep(&self) {
+        self.inner.wrong_keys.sweep();
+        if let Err(error) = self.inner.challenges.sweep().await {
+            tracing::error!(error = %error, "expired challenges could not be swept");
+        }
+    }
+
+    fn look_at_certificate(&self) {
+        let Some(tls) = self.inner.tls.as_ref().filter(|tls| tls.is_stale()) else { return };
+        match tls.reload() {
+            Ok(()) => tracing::info!("a new TLS certificate is served"),
+            Err(error) => {
+                let source = std::error::Error::source(&error);
+                tracing::warn!(error = %error, source, "the former TLS certificate is still served");
+            }
+        }
     }
 }
 
@@ -157,36 +215,37 @@ impl Server {
 /// A new key file would invalidate every API key, so it is only made as long as there is none.
 pub(crate) async fn open_store(
     place: &Place,
+    server_keys: Option<&Path>,
     waiters: Option<Arc<Waiters>>,
 ) -> Result<(SharedStore, Arc<ServerKeys>), OpenError> {
     let failed = |source| place.failed(source);
-    let (store, keys): (SharedStore, _) = match place {
-        Place::File(path) => (Arc::new(Sqlite::open(path).await.map_err(failed)?), key_file(path)),
-        Place::Postgres { url, keys } => {
-            (Arc::new(Postgres::open(url, waiters).await.map_err(failed)?), keys.clone())
-        }
+    let store: SharedStore = match place {
+        Place::File(path) => Arc::new(Sqlite::open(path).await.map_err(failed)?),
+        Place::Postgres(url) => Arc::new(Postgres::open(url, waiters).await.map_err(failed)?),
     };
     let in_use = store.any_api_key().await.map_err(failed)?;
-    let keys = ServerKeys::open(&keys, !in_use)?;
+    let default = place.default_key_file();
+    let keys = ServerKeys::open(server_keys.unwrap_or(&default), !in_use)?;
     Ok((store, Arc::new(keys)))
 }
 
 impl Place {
     pub(crate) fn failed(&self, source: StoreError) -> OpenError {
-        let path = match self {
-            Self::File(path) => path.clone(),
-            Self::Postgres { url, .. } => address(url).into(),
-        };
-        OpenError::Database { path, source }
+        OpenError::Database { path: self.told().into(), source }
+    }
+
+    /// Where it is, without a password.
+    pub(crate) fn told(&self) -> String {
+        match self {
+            Self::File(path) => path.display().to_string(),
+            Self::Postgres(url) => address(url),
+        }
     }
 }
 
-fn key_file(database: &Path) -> PathBuf {
-    let mut path = OsString::from(database);
-    path.push(".keys");
-    path.into()
-}
-
 const SWEEP_EVERY: Duration = Duration::from_secs(30);
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// From the signal to the end of the process.
 const DRAIN_LIMIT: Duration = Duration::from_secs(10);
-const SEND_LIMIT: Duration = Duration::from_secs(5);
+/// The rest of that is for messages.
+const CONNECTIONS_LIMIT: Duration = Duration::from_secs(8);

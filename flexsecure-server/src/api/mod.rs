@@ -4,28 +4,33 @@ mod admin;
 mod body;
 mod caller;
 mod check;
+mod health;
 mod inbox;
 mod prefer;
 mod reply;
 mod start;
 
+use std::sync::Arc;
+
 use axum::{
     Json, Router,
     extract::{DefaultBodyLimit, State},
     http::StatusCode,
-    middleware::map_response_with_state,
+    middleware::{from_fn, from_fn_with_state, map_response_with_state},
     response::Response,
     routing::{get, post},
 };
 use serde::Serialize;
 use serde_json::{Value, json};
+use tracing::Instrument as _;
 
-pub(crate) use self::inbox::InboxPage;
 use self::{caller::Asking, reply::Reply};
+pub(crate) use self::{health::Readiness, inbox::InboxPage};
 use crate::{
     Server, approval,
     challenge::ServiceError,
     pages::{self, Notice, Reader},
+    serving::{Observer, WrongKeys, limit_body_time, observe},
     stopping::Stopping,
 };
 
@@ -35,10 +40,13 @@ pub(crate) struct AppState {
     pub(crate) server: Server,
     /// Becomes true when long polls are to end.
     pub(crate) stopping: Stopping,
+    pub(crate) wrong_keys: Arc<WrongKeys>,
 }
 
 pub(crate) fn router(server: Server, stopping: Stopping) -> Router {
-    let state = AppState { server, stopping };
+    let wrong_keys = Arc::clone(&server.inner.wrong_keys);
+    let observer = Observer { proxies: Arc::clone(&server.inner.proxies) };
+    let state = AppState { server, stopping, wrong_keys };
     let v1 = Router::new()
         .route("/capabilities", get(capabilities))
         .route("/start", post(start::start))
@@ -51,7 +59,8 @@ pub(crate) fn router(server: Server, stopping: Stopping) -> Router {
         .route("/a/{token}", get(approval::show).post(approval::answer))
         .route("/style.css", get(pages::stylesheet))
         .route("/logo", get(pages::logo))
-        .route("/health/alive", get(async || "alive\n"));
+        .route("/health/alive", get(health::alive))
+        .route("/health/ready", get(health::ready));
     if state.server.inner.has_inbox {
         people = people.route("/inbox", get(inbox::page)).route("/inbox.json", get(inbox::json));
     }
@@ -60,7 +69,9 @@ pub(crate) fn router(server: Server, stopping: Stopping) -> Router {
         .fallback(not_found)
         .nest("/v1", v1)
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .layer(from_fn(limit_body_time))
         .layer(map_response_with_state(state.clone(), pages::guard))
+        .layer(from_fn_with_state(observer, observe))
         .with_state(state)
 }
 
@@ -68,7 +79,7 @@ pub(crate) fn router(server: Server, stopping: Stopping) -> Router {
 pub(crate) async fn to_the_end<T: Send + 'static>(
     work: impl Future<Output = Result<T, ServiceError>> + Send + 'static,
 ) -> Result<T, ServiceError> {
-    tokio::spawn(work).await?
+    tokio::spawn(work.in_current_span()).await?
 }
 
 async fn capabilities(_caller: Asking) -> Json<Value> {

@@ -8,7 +8,10 @@ use axum::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::challenge::{Answer, Started};
+use crate::{
+    challenge::{Answer, Started},
+    serving::Refused,
+};
 
 /// Everything the v1 API says.
 #[derive(Debug)]
@@ -18,6 +21,7 @@ pub(super) enum Reply {
     StartRefused,
     TooMany { wait: Duration },
     UnknownKey,
+    WrongKeys(Refused),
     BadRequest(&'static str),
     NotJson,
     TooLarge,
@@ -68,6 +72,8 @@ impl Reply {
             Self::TooMany { wait } | Self::Checked(Answer::TooSoon { wait, .. }) => {
                 Some(wait.as_secs().saturating_add(1))
             }
+            // Rounded up: a second early is too early.
+            Self::WrongKeys(refused) => Some(refused.retry_after.as_secs().saturating_add(1)),
             Self::Unavailable => Some(5),
             Self::Started(_)
             | Self::Checked(_)
@@ -99,6 +105,13 @@ impl Reply {
             Self::Checked(answer) => checked(answer),
             Self::StartRefused => (StatusCode::FORBIDDEN, says(SECURITY_ERROR)),
             Self::TooMany { .. } => (StatusCode::TOO_MANY_REQUESTS, says("too many")),
+            Self::WrongKeys(_) => (
+                StatusCode::TOO_MANY_REQUESTS,
+                Wire {
+                    detail: Some("too many wrong API keys came from this address"),
+                    ..says(SECURITY_ERROR)
+                },
+            ),
             Self::UnknownKey => (StatusCode::UNAUTHORIZED, says(SECURITY_ERROR)),
             Self::BadRequest(detail) => (StatusCode::BAD_REQUEST, objects(detail)),
             Self::NotJson => {

@@ -9,6 +9,7 @@ use super::{AppState, Asking, Reply, body::Body, to_the_end};
 use crate::{
     challenge::{StartOutcome, StartRequest},
     directory::{validate_auth_id, validate_name, validate_operation},
+    metrics::{self, Start},
 };
 
 /// Whom to ask for what.
@@ -30,9 +31,20 @@ pub(super) async fn start(
     Body(body): Body<StartBody>,
 ) -> Result<Reply, Reply> {
     let request = parse(caller, &headers, body)?;
+    // Nobody would be left to answer a check.
+    if state.stopping.has_begun() {
+        metrics::started(Start::Failed);
+        return Err(Reply::Unavailable);
+    }
     let server = state.server;
-    let started = to_the_end(async move { server.inner.challenges.start(request).await }).await?;
-    Ok(match started {
+    let started = to_the_end(async move { server.inner.challenges.start(request).await }).await;
+    metrics::started(match &started {
+        Ok(StartOutcome::Started(_)) => Start::Accepted,
+        Ok(StartOutcome::Refused) => Start::Refused,
+        Ok(StartOutcome::Limited { .. }) => Start::Limited,
+        Err(_) => Start::Failed,
+    });
+    Ok(match started? {
         StartOutcome::Started(started) => Reply::Started(started),
         StartOutcome::Refused => Reply::StartRefused,
         StartOutcome::Limited { wait } => Reply::TooMany { wait },

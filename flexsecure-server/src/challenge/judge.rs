@@ -35,7 +35,7 @@ impl PinAttempt {
             .keys
             .find(&challenge.server_key)
             .ok_or_else(|| ServiceError::KeyMissing { id: challenge.server_key.clone() })?;
-        Ok(Pin::derive(key, &challenge.nonce).matches(submitted, key, &challenge.nonce))
+        Ok(Pin::derive(&key, &challenge.nonce).matches(submitted, &key, &challenge.nonce))
     }
 }
 

@@ -12,6 +12,7 @@ use crate::{
     Clock, Method, PublicUrl, StoreError,
     delivery::Courier,
     directory::{validate_auth_id, validate_name},
+    metrics::{self, End},
     secret::{RandomnessError, ServerKey, ServerKeys, random_bytes},
     stopping::Stopping,
     store::{
@@ -120,7 +121,7 @@ pub(crate) enum Outcome {
 impl Challenges {
     pub(crate) async fn start(&self, request: StartRequest) -> Result<StartOutcome, ServiceError> {
         let now = self.clock.now();
-        let draft = Draft::new(self.keys.current())?;
+        let draft = Draft::new(&self.keys.current())?;
         let challenge = match self.store.start(Arc::new(request), draft, now).await? {
             // It will not be otherwise tomorrow, unless somebody allows it.
             Start::Refused | Start::Limited { limit: Limit::Country, .. } => {
@@ -198,6 +199,12 @@ impl Challenges {
         let (changed, outcome) = decided;
         if let Some(challenge) = changed {
             tracing::debug!(challenge, ?outcome, "a link is answered");
+            match outcome {
+                Outcome::Approved => metrics::ended(Method::Passwordless, End::Authenticated),
+                Outcome::Declined => metrics::ended(Method::Passwordless, End::Declined),
+                Outcome::WrongNumber => metrics::ended(Method::Passwordless, End::WrongNumber),
+                Outcome::Gone => {}
+            }
             self.changed(challenge);
         }
         Ok(outcome)
@@ -269,6 +276,20 @@ impl Challenges {
         tracing::debug!(?submitted, "a PIN is answered");
         if submitted.is_changed {
             self.changed(submitted.challenge);
+            match submitted.answer {
+                Answer::Authenticated => metrics::ended(Method::Pin, End::Authenticated),
+                Answer::Rejected { reason: Reason::Attempts, .. } => {
+                    metrics::ended(Method::Pin, End::Locked);
+                }
+                Answer::Rejected { .. }
+                | Answer::Pending { .. }
+                | Answer::Expired
+                | Answer::Refused
+                | Answer::TooSoon { .. } => {}
+            }
+        }
+        if submitted.is_disabled {
+            metrics::locked_out();
         }
         if submitted.is_alerted {
             self.courier.queued().await;

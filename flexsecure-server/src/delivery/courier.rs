@@ -12,10 +12,11 @@ use tokio::{
     time::{MissedTickBehavior, interval, sleep, timeout},
 };
 
-use super::{Addressee, Content, Draft, Inbox, Message, Outcome, Providers};
+use super::{Addressee, Content, DeliveryErrorKind, Draft, Inbox, Message, Outcome, Providers};
 use crate::{
     Clock, Method, PublicUrl,
     challenge::{LinkToken, Pin, ServiceError},
+    metrics::{self, Sending},
     secret::{Purpose, ServerKeys},
     stopping::Stopping,
     store::{Due, Kind, Settled, Settlement, SharedStore},
@@ -63,7 +64,10 @@ impl Courier {
         loop {
             let reach = tokio::select! {
                 () = self.work.wake.notified() => Reach::Everything,
-                _ = ticks.tick() => Reach::LeftBehind,
+                _ = ticks.tick() => {
+                    self.measure().await;
+                    Reach::LeftBehind
+                }
                 () = stopping.begun() => return,
             };
             self.turn(reach).await;
@@ -90,6 +94,13 @@ impl Courier {
         let due = self.exchange(room, reach).await;
         for due in due {
             self.see_off(due);
+        }
+    }
+
+    async fn measure(&self) {
+        match self.store.backlog(self.clock.now()).await {
+            Ok(backlog) => metrics::outbox(backlog.oldest, backlog.queued),
+            Err(error) => tracing::warn!(error = %error, "the outbox can't be measured"),
         }
     }
 
@@ -131,6 +142,18 @@ impl Courier {
         let courier = Arc::clone(self);
         lock(&self.work.sending).spawn(async move {
             let handed = courier.providers.hand_over(&message, due.tries, due.expires_at).await;
+            for tried in &handed.tries {
+                let sending = match tried.error {
+                    None => Sending::Accepted,
+                    Some(DeliveryErrorKind::Unknown) => Sending::Unknown,
+                    Some(
+                        DeliveryErrorKind::Refused
+                        | DeliveryErrorKind::Busy { .. }
+                        | DeliveryErrorKind::Unreachable,
+                    ) => Sending::Failed,
+                };
+                metrics::sent(tried.provider.as_str(), sending);
+            }
             let asked = handed.tries.last().map(|tried| tried.provider.to_string());
             let settlement = match handed.outcome {
                 Outcome::Accepted { reference } => {
@@ -168,10 +191,10 @@ impl Courier {
         let content = match (due.kind, due.method) {
             (Kind::Alert, _) => Content::Alert,
             (Kind::Challenge, Method::Pin) => {
-                Content::Pin(SecretString::from(Pin::derive(key, &due.nonce).expose()))
+                Content::Pin(SecretString::from(Pin::derive(&key, &due.nonce).expose()))
             }
             (Kind::Challenge, Method::Passwordless) => {
-                let token = LinkToken::derive(key, &due.nonce);
+                let token = LinkToken::derive(&key, &due.nonce);
                 Content::Link(self.public_url.link(token.expose()))
             }
         };

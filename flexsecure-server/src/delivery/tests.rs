@@ -7,12 +7,13 @@ use std::{
 use async_trait::async_trait;
 use flexsecure_core::page::Language;
 use secrecy::SecretString;
+use tokio::net::TcpListener;
 
 use super::{
     Accepted, Addressee, Channel, Content, Delivery, DeliveryError, DeliveryErrorKind, Draft,
-    Message, Outcome, ProviderName, Providers,
+    Inbox, Message, Outcome, ProviderName, Providers, Smtp,
 };
-use crate::{Clock, UnixMillis, pages};
+use crate::{Clock, SystemClock, UnixMillis, pages};
 
 const PIN: &str = "73920518";
 const LINK: &str = "https://auth.example.com/a/token";
@@ -364,4 +365,22 @@ async fn a_provider_that_comes_to_no_end_may_have_taken_it() {
     let providers = Providers::new(endless, Arc::new(clock));
     let handed = providers.hand_over(&message(Channel::Sms), 1, DEADLINE).await;
     assert_eq!((handed.outcome, handed.tries.len()), (Outcome::Unknown, 1));
+}
+
+#[tokio::test]
+async fn a_relay_that_never_gets_ready_is_passed_over_in_time() {
+    // Connections are made, and nobody ever greets on them.
+    let mute = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("smtp://{}", mute.local_addr().unwrap());
+    let smtp: Arc<dyn Delivery> = Arc::new(Smtp::new(&url, "auth@example.com").unwrap());
+    let inbox = Inbox::default();
+    let providers = Providers::new([smtp, Arc::new(inbox.clone())], Arc::new(SystemClock));
+    let draft = draft(pin(), Channel::Email);
+    let addressee = Addressee { to: "a@example.com".to_owned(), reference: "r".to_owned() };
+    let message = draft.write(&pages::load(None).unwrap(), addressee).unwrap();
+    let never = UnixMillis::new(i64::MAX);
+    let handed = providers.hand_over(&message, 1, never).await;
+    assert_eq!(handed.outcome, Outcome::Accepted { reference: Some("r".to_owned()) });
+    assert_eq!(handed.tries[0].error, BUSY.err());
+    assert_eq!(inbox.messages().len(), 1);
 }

@@ -140,7 +140,8 @@ impl Directory {
             Some(stored) => (self.keys.find(&stored.server_key), &*stored.mac),
             None => (None, &[0; 32][..]),
         };
-        let matches = parts.matches(server_key.unwrap_or(self.keys.current()), mac);
+        let server_key = server_key.unwrap_or_else(|| self.keys.current());
+        let matches = parts.matches(&server_key, mac);
         Ok(stored.filter(|_| matches).map(|stored| Caller {
             api_key: stored.id,
             account: stored.account,
@@ -167,7 +168,7 @@ impl Directory {
         let minted = Replacement {
             prefix: parts.prefix.to_owned(),
             server_key: server_key.id().to_owned(),
-            mac: parts.mac(server_key),
+            mac: parts.mac(&server_key),
         };
         Ok((secret, minted))
     }

@@ -1,7 +1,4 @@
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{path::Path, sync::Arc};
 
 use secrecy::SecretString;
 
@@ -37,7 +34,18 @@ impl Directory {
     /// # Errors
     /// The database or its key file can't be used.
     pub async fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
-        Self::open_at(&Place::File(path.as_ref().to_owned())).await
+        Self::open_at(&Place::File(path.as_ref().to_owned()), None).await
+    }
+
+    /// As [`open`](Self::open), with the server's keys in `key_file` instead of beside the database.
+    ///
+    /// # Errors
+    /// The database or its key file can't be used.
+    pub async fn open_with_keys(
+        path: impl AsRef<Path>,
+        key_file: impl AsRef<Path>,
+    ) -> Result<Self, OpenError> {
+        Self::open_at(&Place::File(path.as_ref().to_owned()), Some(key_file.as_ref())).await
     }
 
     /// Like [`open`](Self::open), in PostgreSQL: see [`Config::postgres`](crate::Config::postgres).
@@ -46,13 +54,13 @@ impl Directory {
     /// The database or its key file can't be used.
     pub async fn open_postgres(
         url: impl Into<SecretString>,
-        keys: impl Into<PathBuf>,
+        keys: impl AsRef<Path>,
     ) -> Result<Self, OpenError> {
-        Self::open_at(&Place::Postgres { url: url.into(), keys: keys.into() }).await
+        Self::open_at(&Place::Postgres(url.into()), Some(keys.as_ref())).await
     }
 
-    async fn open_at(place: &Place) -> Result<Self, OpenError> {
-        let opened = open_store(place, None).await?;
+    async fn open_at(place: &Place, server_keys: Option<&Path>) -> Result<Self, OpenError> {
+        let opened = open_store(place, server_keys, None).await?;
         Self::new(opened, Arc::default(), Arc::new(SystemClock))
             .await
             .map_err(|source| place.failed(source))

@@ -3,7 +3,12 @@
 mod api_key;
 mod server_key;
 
-pub use self::{api_key::ApiKeySecret, server_key::ServerKeysError};
+pub use self::{
+    api_key::ApiKeySecret,
+    server_key::{
+        ServerKeyInfo, ServerKeysError, list as list_server_keys, rotate as rotate_server_keys,
+    },
+};
 pub(crate) use self::{
     api_key::{ApiKeyParts, mint as mint_api_key},
     server_key::{Purpose, ServerKey, ServerKeys},

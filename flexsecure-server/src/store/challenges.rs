@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::{AccountId, Kind};
+use super::{AccountId, Event, Kind};
 use crate::{
     Channel, StoreError, UnixMillis,
     challenge::{
@@ -135,6 +135,8 @@ pub(crate) struct Submitted {
     pub(crate) is_changed: bool,
     /// Whether a message is queued.
     pub(crate) is_alerted: bool,
+    /// Whether it was one failure too many.
+    pub(crate) is_disabled: bool,
 }
 
 impl Submitted {
@@ -144,6 +146,10 @@ impl Submitted {
             answer: judgement.answer,
             is_changed: judgement.writes.is_some(),
             is_alerted: judgement.writes.as_ref().is_some_and(|writes| writes.alert),
+            is_disabled: judgement
+                .writes
+                .as_ref()
+                .is_some_and(|writes| writes.events.contains(&Event::MethodDisabled)),
         }
     }
 }

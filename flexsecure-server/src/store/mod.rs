@@ -4,7 +4,8 @@
 //! | --- | --- |
 //! | `challenges`, `outbox`, `keys`, `directory` | what a database has to do, and what a mistake in it would cost |
 //! | `audit` | what the trail can say |
-//! | `transfer` | from one database to another |
+//! | `condition` | what it looks like to whoever does not want to change it |
+//! | `transfer`, `location` | from one database to another |
 //! | `sqlite` | one file, one process that serves |
 //! | `postgres` | one database, many processes |
 //!
@@ -13,8 +14,10 @@
 
 mod audit;
 mod challenges;
+mod condition;
 mod directory;
 mod keys;
+mod location;
 mod outbox;
 mod postgres;
 #[cfg(test)]
@@ -26,20 +29,21 @@ use std::{fmt, sync::Arc};
 
 use async_trait::async_trait;
 
-pub use self::transfer::TransferError;
 pub(crate) use self::{
     audit::{Entry, Event},
     challenges::{
         ApprovalRequest, ChallengeStore, CheckedChallenge, Lookup, PinSubmission, SentMessage,
         Start, Submitted, Timeline,
     },
+    condition::{Condition, condition},
     directory::{DirectoryStore, PolicyChange, Put, Selection},
     keys::{KeyStore, LAST_USED_PRECISION, NewApiKey, Replacement, StoredApiKey},
     outbox::{Backlog, Due, Kind, OutboxStore, Settled, Settlement},
     postgres::{Postgres, address},
     sqlite::Sqlite,
-    transfer::{TransferStore, transfer},
+    transfer::TransferStore,
 };
+pub use self::{location::DatabaseLocation, transfer::TransferError};
 use crate::StoreError;
 
 /// A database that keeps all of it.

@@ -3,8 +3,6 @@
 #[cfg(test)]
 mod tests;
 
-use std::path::PathBuf;
-
 use async_trait::async_trait;
 use tokio::sync::mpsc;
 
@@ -113,10 +111,10 @@ pub enum TransferError {
         taken: u64,
     },
     /// A database can't be opened.
-    #[error("{} can't be opened", .database.display())]
+    #[error("the database {database} can't be opened")]
     Open {
         /// Which.
-        database: PathBuf,
+        database: String,
         /// What it said.
         source: StoreError,
     },

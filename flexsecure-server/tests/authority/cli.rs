@@ -14,13 +14,13 @@ use crate::{
 };
 
 /// A folder and an empty database.
-struct Place {
-    folder: TempDir,
+pub(crate) struct Place {
+    pub(crate) folder: TempDir,
     database: Database,
 }
 
 impl Place {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let database = Database::new(folder.path());
         Self { folder, database }
@@ -50,20 +50,20 @@ impl Place {
     }
 }
 
-async fn run(place: &Place, arguments: &[&str]) -> (ExitStatus, String, String) {
+pub(crate) async fn run(place: &Place, arguments: &[&str]) -> (ExitStatus, String, String) {
     let output = timeout(PATIENCE, place.command(arguments).output()).await;
     let output = output.unwrap_or_else(|_| panic!("{arguments:?} does not end")).unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     (output.status, text(output.stdout), text(output.stderr))
 }
 
-async fn works(place: &Place, arguments: &[&str]) -> String {
+pub(crate) async fn works(place: &Place, arguments: &[&str]) -> String {
     let (status, out, err) = run(place, arguments).await;
     assert!(status.success(), "{arguments:?}: {err}");
     out
 }
 
-async fn fails(place: &Place, arguments: &[&str]) -> String {
+pub(crate) async fn fails(place: &Place, arguments: &[&str]) -> String {
     let (status, out, err) = run(place, arguments).await;
     assert!(!status.success() && out.is_empty(), "{arguments:?}");
     assert_eq!(err.trim_end().lines().count(), 1, "{err}");

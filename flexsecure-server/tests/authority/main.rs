@@ -9,6 +9,7 @@
     reason = "a test fails by panicking, in its harness too"
 )]
 
+mod admin;
 mod approval;
 mod asked;
 mod binding;

@@ -9,6 +9,8 @@
     reason = "a test fails by panicking, in its harness too"
 )]
 
+#[path = "../authority/admin/mod.rs"]
+mod admin;
 #[path = "../authority/approval.rs"]
 mod approval;
 #[path = "../authority/asked.rs"]

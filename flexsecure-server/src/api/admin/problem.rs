@@ -159,7 +159,6 @@ impl Problem {
         self
     }
 
-    /// The same, with what else is to be said (RFC 9457, section 3.2).
     pub(super) const fn status(&self) -> StatusCode {
         self.status
     }
@@ -195,8 +194,8 @@ impl From<DirectoryError> for Problem {
             | DirectoryError::SameSystem { .. }
             | DirectoryError::NoScope
             | DirectoryError::SystemAndAdmin
-            | DirectoryError::LifeOutOfRange
-            | DirectoryError::MalformedCursor => Self::invalid(error.to_string()),
+            | DirectoryError::LifeOutOfRange => Self::invalid(error.to_string()),
+            DirectoryError::MalformedCursor => Self::malformed(error.to_string()),
             DirectoryError::Store(_) | DirectoryError::Randomness(_) => Self::unavailable(&error),
         }
     }

@@ -28,7 +28,7 @@ impl<T: DeserializeOwned> FromRequestParts<AppState> for Asked<T> {
 pub(super) struct Part {
     /// How many at most.
     #[serde(default)]
-    #[param(minimum = 1, maximum = 500, default = 100)]
+    #[param(value_type = Option<u16>, minimum = 1, maximum = 500, default = 100)]
     limit: Limit,
     /// The `next` of the part before.
     pub(super) cursor: Option<String>,
@@ -41,7 +41,7 @@ pub(super) struct Part {
 pub(super) struct UsersAsked {
     /// How many at most.
     #[serde(default)]
-    #[param(minimum = 1, maximum = 500, default = 100)]
+    #[param(value_type = Option<u16>, minimum = 1, maximum = 500, default = 100)]
     limit: Limit,
     /// The `next` of the part before.
     pub(super) cursor: Option<String>,

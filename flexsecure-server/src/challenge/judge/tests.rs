@@ -11,7 +11,7 @@ fn keys() -> Arc<ServerKeys> {
 }
 
 fn right() -> String {
-    Pin::derive(keys().current(), NONCE).expose().to_owned()
+    Pin::derive(&keys().current(), NONCE).expose().to_owned()
 }
 
 fn wrong() -> &'static str {

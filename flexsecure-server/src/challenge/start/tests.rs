@@ -168,7 +168,7 @@ fn where_there_is_no_other_way_the_limit_is_told() {
             change(facts);
         })
     };
-    let midnight = crate::challenge::limits::day(NOW).1;
+    let midnight = limits::day(NOW).1;
     assert_eq!(only_sms(|facts| facts.sms.today = 1_000), limited(Limit::SmsBudget, midnight));
     let no_country = only_sms(|facts| facts.sms.countries.clear());
     assert!(matches!(no_country.step, StartStep::Limit { limit: Limit::Country, .. }));

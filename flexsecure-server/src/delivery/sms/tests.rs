@@ -3,6 +3,7 @@ use std::{
     time::Duration,
 };
 
+use axum::http::HeaderName;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use flexsecure_core::page::Language;
 use secrecy::SecretString;
@@ -280,9 +281,10 @@ async fn a_gateway_of_ones_own_gets_a_signed_request_and_answers_with_receipts()
     assert_eq!(request.header("webhook-id"), Some("reference-1"));
     // The same code that reads receipts finds the signature right, and the body to be none.
     let secrets = [SigningSecret::parse(&secret).unwrap()];
-    let headers = request.headers.iter().map(|(name, value)| {
-        (axum::http::HeaderName::try_from(name).unwrap(), value.parse().unwrap())
-    });
+    let headers = request
+        .headers
+        .iter()
+        .map(|(name, value)| (HeaderName::try_from(name).unwrap(), value.parse().unwrap()));
     let headers = headers.collect();
     let now = crate::Clock::now(&SystemClock);
     let verified = Receipt::verify(&secrets, &headers, request.body.as_bytes(), now);
@@ -291,7 +293,7 @@ async fn a_gateway_of_ones_own_gets_a_signed_request_and_answers_with_receipts()
     let signed = super::super::webhook::sign(&secrets[0], "r", now, body.as_bytes());
     let headers = signed
         .into_iter()
-        .map(|(name, value)| (axum::http::HeaderName::from_static(name), value.parse().unwrap()));
+        .map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap()));
     let receipt = Receipt::verify(&secrets, &headers.collect(), body.as_bytes(), now).unwrap();
     assert_eq!(Some(receipt.reference.as_str()), accepted.reference());
     assert_eq!(receipt.status, ReceiptStatus::Delivered);

@@ -26,8 +26,12 @@ enum Column {
 impl<R: Read> Table<R> {
     pub(super) fn new(source: R) -> Result<Self, ImportError> {
         let source = Bounded { source, left: LONGEST_LINE };
-        let mut reader =
-            csv::ReaderBuilder::new().has_headers(true).flexible(true).from_reader(source);
+        // The reader counts lines that end in CR LF from the wrong end: it is told of LF alone.
+        let mut reader = csv::ReaderBuilder::new()
+            .has_headers(true)
+            .flexible(true)
+            .terminator(csv::Terminator::Any(b'\n'))
+            .from_reader(source);
         let columns = columns(reader.byte_headers().map_err(|error| failed(error, 1))?)?;
         Ok(Self { reader, columns, record: csv::ByteRecord::new() })
     }
@@ -36,6 +40,7 @@ impl<R: Read> Table<R> {
         let number = self.record.position().map_or(0, csv::Position::line);
         let mut cells = Vec::with_capacity(self.columns.len());
         for cell in &self.record {
+            let cell = cell.strip_suffix(b"\r").unwrap_or(cell);
             let Ok(cell) = std::str::from_utf8(cell) else {
                 return Line { number, auth_id: None, user: Err("it is not UTF-8".to_owned()) };
             };
@@ -56,18 +61,25 @@ impl<R: Read> Table<R> {
 
 impl<R: Read + Send> Lines for Table<R> {
     fn next_line(&mut self) -> Result<Option<Line>, ImportError> {
-        let number = self.reader.position().line();
-        self.reader.get_mut().left = LONGEST_LINE;
-        let read = self.reader.read_byte_record(&mut self.record);
-        let more = read.map_err(|error| failed(error, number))?;
-        Ok(more.then(|| self.line()))
+        loop {
+            let number = self.reader.position().line();
+            self.reader.get_mut().left = LONGEST_LINE;
+            let read = self.reader.read_byte_record(&mut self.record);
+            if !read.map_err(|error| failed(error, number))? {
+                return Ok(None);
+            }
+            let is_blank = self.record.len() == 1 && matches!(self.record.get(0), Some(b"\r"));
+            if !is_blank {
+                return Ok(Some(self.line()));
+            }
+        }
     }
 }
 
 fn columns(names: &csv::ByteRecord) -> Result<Vec<Column>, ImportError> {
     let mut columns = Vec::new();
     for (name, position) in names.iter().zip(1_usize..) {
-        let column = match name {
+        let column = match name.strip_suffix(b"\r").unwrap_or(name) {
             b"authid" => Column::AuthId,
             b"email" => Column::Email,
             b"sms" => Column::Sms,

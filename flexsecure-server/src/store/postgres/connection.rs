@@ -83,6 +83,11 @@ pub(super) async fn migrate(options: &PgConnectOptions) -> Result<(), StoreError
     Ok(())
 }
 
+/// Their versions.
+pub(super) fn migrations() -> impl Iterator<Item = i64> {
+    MIGRATIONS.iter().map(|migration| migration.version)
+}
+
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
 
 const SCHEME: &str = "postgres://";

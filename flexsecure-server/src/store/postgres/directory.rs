@@ -394,7 +394,7 @@ fn account_of(row: &PgRow) -> sqlx::Result<Account> {
     Ok(Account {
         name: row.try_get(0)?,
         sms_countries: countries.split_whitespace().map(ToOwned::to_owned).collect(),
-        sms_daily_budget: row::integer(row, 2)?,
+        sms_daily_budget: row::count(row, 2)?,
         created_at: row::moment(row, 3)?,
     })
 }

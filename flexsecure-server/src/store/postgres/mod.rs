@@ -11,6 +11,7 @@
 mod announcements;
 mod audit;
 mod challenges;
+mod condition;
 mod connection;
 mod directory;
 mod keys;
@@ -28,8 +29,8 @@ use async_trait::async_trait;
 use secrecy::SecretString;
 use sqlx::{PgPool, PgTransaction};
 
-pub(crate) use self::connection::address;
 use self::{announcements::Announcements, turns::Turns};
+pub(crate) use self::{condition::condition, connection::address};
 use super::Store;
 use crate::{StoreError, challenge::Waiters};
 

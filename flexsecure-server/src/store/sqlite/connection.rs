@@ -39,13 +39,18 @@ fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
     for migration in to_do {
         transaction.execute_batch(migration)?;
     }
-    transaction.pragma_update(None, "user_version", version_of(MIGRATIONS.len()))?;
+    transaction.pragma_update(
+        None,
+        "user_version",
+        i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX),
+    )?;
     transaction.commit()?;
     Ok(())
 }
 
-fn version_of(migrations: usize) -> i64 {
-    i64::try_from(migrations).unwrap_or(i64::MAX)
+/// How many there are.
+pub(super) fn migrations() -> u64 {
+    u64::try_from(MIGRATIONS.len()).unwrap_or(u64::MAX)
 }
 
 /// Another process that writes is waited for so long.

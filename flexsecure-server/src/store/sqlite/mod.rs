@@ -2,6 +2,7 @@
 
 mod audit;
 mod challenges;
+mod condition;
 mod connection;
 mod directory;
 mod keys;
@@ -18,6 +19,7 @@ use std::{path::Path, sync::Arc};
 use async_trait::async_trait;
 use rusqlite::Connection;
 
+pub(crate) use self::condition::condition;
 use self::{readers::Readers, writer::Writer};
 use super::Store;
 use crate::StoreError;

@@ -7,7 +7,7 @@ use std::{
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::StoreError;
+use crate::{StoreError, metrics};
 
 /// The thread that owns the connection that writes.
 ///
@@ -135,6 +135,7 @@ fn commit_group(
         next = (group.len() < GROUP).then(|| jobs.try_recv().ok()).flatten();
     }
     connection.prepare_cached("COMMIT")?.execute([])?;
+    metrics::committed();
     Ok(())
 }
 
