@@ -195,7 +195,7 @@ async fn wrong_pins_for_two_challenges_are_all_counted() {
     let authority = Authority::new().await;
     let twin = authority.twin().await;
     for round in 0..8 {
-        authority.clock.advance(Duration::from_secs(3 * 60 * 60));
+        authority.clock.advance(Duration::from_secs(6 * 60 * 60));
         let mut checks = Vec::new();
         for operation in ["one", "other"] {
             let start = json!({"system": "bank", "authid": "alice", "operation": operation});
