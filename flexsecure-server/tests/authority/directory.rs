@@ -1,5 +1,5 @@
 use flexsecure_server::{
-    Config, Directory, DirectoryError, Method, NewUser, OpenError, Policies, PublicUrl, Server,
+    Config, DirectoryError, Method, NewUser, OpenError, Policies, PublicUrl, Server,
     ServerKeysError,
 };
 use serde_json::json;
