@@ -128,7 +128,12 @@ async fn of_wrong_pins_five_are_compared(twins: &Twins) {
             .iter()
             .filter_map(|answer| match answer {
                 Answer::Rejected { reason: Reason::Pin, attempts_left } => *attempts_left,
-                _ => None,
+                Answer::Rejected { .. }
+                | Answer::Authenticated
+                | Answer::Pending { .. }
+                | Answer::Expired
+                | Answer::Refused
+                | Answer::TooSoon { .. } => None,
             })
             .collect();
         left.sort_unstable();

@@ -11,16 +11,7 @@ use flexsecure_server::{Config, Directory, OpenError, PublicUrl};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, Row as _};
 use temporary_postgres::TemporaryPostgres;
 
-use crate::{STORE, harness::PATIENCE};
-
-/// What all of this runs on.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Store {
-    #[expect(dead_code, reason = "each of the two programs of tests makes one")]
-    Sqlite,
-    #[expect(dead_code, reason = "each of the two programs of tests makes one")]
-    Postgres,
-}
+use crate::{ON_POSTGRES, harness::PATIENCE};
 
 /// Where an authority keeps everything.
 #[derive(Clone, Debug)]
@@ -33,14 +24,12 @@ impl Database {
     /// A new one, with what belongs to it in `folder`.
     pub(crate) fn new(folder: &Path) -> Self {
         static NUMBER: AtomicUsize = AtomicUsize::new(0);
-        match STORE {
-            Store::Sqlite => Self::File(folder.join("flexsecure.db")),
-            Store::Postgres => {
-                let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-                let url = SERVER.create_database(&format!("authority{number}")).unwrap();
-                Self::Postgres { url, keys: folder.join("flexsecure.keys") }
-            }
+        if !ON_POSTGRES {
+            return Self::File(folder.join("flexsecure.db"));
         }
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let url = SERVER.create_database(&format!("authority{number}")).unwrap();
+        Self::Postgres { url, keys: folder.join("flexsecure.keys") }
     }
 
     pub(crate) fn config(&self, public_url: PublicUrl) -> Config {

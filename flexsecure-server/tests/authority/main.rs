@@ -33,4 +33,4 @@ mod sms;
 mod smtp;
 mod start;
 
-const STORE: database::Store = database::Store::Sqlite;
+const ON_POSTGRES: bool = false;

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use flexsecure_server::Method;
+use flexsecure_server::{Method, NewUser};
 use reqwest::RequestBuilder;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
@@ -187,4 +187,55 @@ async fn each_queued_message_is_handed_over_once() {
     assert_eq!(sent.len(), 501);
     let tries = "SELECT min(tries), max(tries) FROM outbox";
     assert_eq!(authority.sql(tries).await.unwrap().concat(), ["1", "1"]);
+}
+
+/// T22: what is counted for the user is counted over all his challenges.
+#[tokio::test(flavor = "multi_thread")]
+async fn wrong_pins_for_two_challenges_are_all_counted() {
+    let authority = Authority::new().await;
+    let twin = authority.twin().await;
+    for round in 0..8 {
+        authority.clock.advance(Duration::from_secs(6 * 60 * 60));
+        let mut checks = Vec::new();
+        for operation in ["one", "other"] {
+            let start = json!({"system": "bank", "authid": "alice", "operation": operation});
+            let txn = authority.post("/v1/start", &start).await.json()["txn"].clone();
+            let pin = wrong(authority.newest().pin().unwrap());
+            checks.push(json!({"system": "bank", "authid": "alice", "txn": txn, "pin": pin}));
+        }
+        let mut sent = JoinSet::new();
+        for n in 0..8 {
+            // Each challenge is asked for at both servers.
+            let server = if n % 4 < 2 { &authority } else { &twin };
+            sent.spawn(send(server.request("/v1/check", &checks[n % 2])));
+        }
+        assert_eq!(results(&sent.join_all().await, "security error"), 8);
+        let counted = authority.sql("SELECT in_row, streak FROM failures").await.unwrap();
+        assert_eq!(counted.concat(), ["8", "8"], "round {round}");
+        authority.server.directory().forgive("alice").await.unwrap();
+    }
+}
+
+/// What other users share is bounded for all of them together.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_starts_from_one_network_twenty_send() {
+    let authority = Authority::new().await;
+    let twin = authority.twin().await;
+    let directory = authority.server.directory();
+    let (mut requests, mut sent) = (Vec::new(), JoinSet::new());
+    for n in 0..60 {
+        let user = format!("user{n}");
+        let email = format!("{user}@example.com");
+        directory.add_user(NewUser::new(&user).email(email)).await.unwrap();
+        directory.assign(&user, &["bank"], Method::Pin).await.unwrap();
+        let body = json!({"system": "bank", "authid": user, "ip": "192.0.2.7"});
+        let server = if n % 2 == 0 { &authority } else { &twin };
+        requests.push(server.request("/v1/start", &body));
+    }
+    for request in requests {
+        sent.spawn(send(request));
+    }
+    let answers = sent.join_all().await;
+    assert_eq!(results(&answers, "success"), 20);
+    assert_eq!(authority.sent() + twin.sent(), 20);
 }

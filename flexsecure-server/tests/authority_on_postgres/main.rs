@@ -57,4 +57,4 @@ mod smtp;
 #[path = "../authority/start.rs"]
 mod start;
 
-const STORE: database::Store = database::Store::Postgres;
+const ON_POSTGRES: bool = true;

@@ -75,9 +75,12 @@ pub(super) async fn migrate(options: &PgConnectOptions) -> Result<(), StoreError
     if encoding != "UTF8" {
         return Err(StoreError::Unsuitable("its encoding has to be UTF8"));
     }
-    MIGRATIONS.run(&mut connection).await.map_err(|error| match error {
-        MigrateError::VersionMissing(version) => StoreError::TooNew { version },
-        other => StoreError::Database(Box::new(other)),
+    MIGRATIONS.run(&mut connection).await.map_err(|error| {
+        if let MigrateError::VersionMissing(version) = error {
+            StoreError::TooNew { version }
+        } else {
+            StoreError::Database(Box::new(error))
+        }
     })?;
     connection.close().await?;
     Ok(())

@@ -1,10 +1,12 @@
 use std::path::Path;
 
+use secrecy::SecretString;
+
 use super::*;
 use crate::{
-    Config, Method, NewUser, Policies, PublicUrl, Server,
+    Config, Method, NewUser, Policies, PublicUrl, Server, UnixMillis,
     challenge::{CheckRequest, StartRequest},
-    store::Sqlite,
+    store::{Postgres, Sqlite},
 };
 
 /// A row in every table, and more than a batch of them in one.
@@ -90,6 +92,25 @@ async fn every_row_of_every_table_comes_over() {
 
     let again = transfer(&from, &to).await;
     assert!(matches!(again, Err(TransferError::NotEmpty { table: "accounts" })), "{again:?}");
+}
+
+#[tokio::test]
+async fn also_into_postgres_and_out_of_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let from = filled(&folder.path().join("from.db")).await;
+    let postgres = temporary_postgres::TemporaryPostgres::start().unwrap();
+    let url = SecretString::from(postgres.create_database("copy").unwrap());
+    let between: SharedStore = std::sync::Arc::new(Postgres::open(&url, None).await.unwrap());
+    let to = empty(&folder.path().join("to.db")).await;
+    let copied = transfer(&from, &between).await.unwrap();
+    assert_eq!(transfer(&between, &to).await.unwrap(), copied);
+    assert_eq!(all(&between).await, all(&from).await);
+    assert_eq!(all(&to).await, all(&from).await);
+
+    let again = transfer(&from, &between).await;
+    assert!(matches!(again, Err(TransferError::NotEmpty { table: "accounts" })), "{again:?}");
+    // What is added next has an id of its own.
+    between.open_account("another", UnixMillis::new(0)).await.unwrap();
 }
 
 #[tokio::test]
