@@ -18,18 +18,18 @@ impl FromRequestParts<AppState> for Caller {
         // A request that came over no connection of ours has nobody to be limited as.
         let client = parts.extensions.get::<Client>().ok_or(Reply::UnknownKey)?;
         let limit = &state.wrong_keys;
-        let admitted = limit.admit(*client, presented.as_bytes()).map_err(|refused| {
+        let admitted = limit.admit(*client, presented.as_bytes()).await.map_err(|refused| {
             metrics::wrong_keys_limited();
             Reply::WrongKeys(refused)
         })?;
         let found = state.server.inner.directory.authorize(presented).await;
         match found {
             Ok(Some(api_key)) => {
-                limit.was_right(&admitted);
+                admitted.was_right();
                 Ok(Self { api_key })
             }
             Ok(None) => {
-                limit.was_wrong(&admitted);
+                admitted.was_wrong();
                 Err(Reply::UnknownKey)
             }
             Err(error) => Err(ServiceError::from(error).into()),
