@@ -1,7 +1,47 @@
 use axum::{extract::FromRequestParts, http::request::Parts};
 
 use super::{AppState, Reply};
-use crate::{challenge::ServiceError, directory::Caller, metrics, serving::Client};
+use crate::{
+    StoreError,
+    challenge::ServiceError,
+    directory::Caller,
+    metrics,
+    serving::{Client, Refused},
+};
+
+/// Whose key a request came with. Each API asks here, so that a wrong key counts whichever it is shown to.
+pub(super) async fn caller(parts: &Parts, state: &AppState) -> Result<Caller, NoCaller> {
+    let presented = parts.headers.get("apikey").and_then(|key| key.to_str().ok());
+    let Some(presented) = presented else { return Err(NoCaller::Unknown) };
+    // A request that came over no connection of ours has nobody to be limited as.
+    let client = parts.extensions.get::<Client>().ok_or(NoCaller::Unknown)?;
+    let admitted = state.wrong_keys.admit(*client, presented.as_bytes()).await;
+    let admitted = admitted.map_err(|refused| {
+        metrics::wrong_keys_limited();
+        NoCaller::TooMany(refused)
+    })?;
+    match state.server.inner.directory.authorize(presented).await {
+        Ok(Some(caller)) => {
+            admitted.was_right();
+            Ok(caller)
+        }
+        Ok(None) => {
+            admitted.was_wrong();
+            Err(NoCaller::Unknown)
+        }
+        Err(error) => Err(NoCaller::Failed(error)),
+    }
+}
+
+/// Why it is nobody's.
+pub(super) enum NoCaller {
+    /// There is no key, or no live one.
+    Unknown,
+    /// Too many wrong ones came from there.
+    TooMany(Refused),
+    /// The database failed.
+    Failed(StoreError),
+}
 
 /// A caller of the v1 API: his key is for it.
 #[derive(Clone, Debug)]
@@ -11,26 +51,11 @@ impl FromRequestParts<AppState> for Asking {
     type Rejection = Reply;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Reply> {
-        let presented = parts.headers.get("apikey").and_then(|key| key.to_str().ok());
-        let Some(presented) = presented else { return Err(Reply::UnknownKey) };
-        // A request that came over no connection of ours has nobody to be limited as.
-        let client = parts.extensions.get::<Client>().ok_or(Reply::UnknownKey)?;
-        let limit = &state.wrong_keys;
-        let admitted = limit.admit(*client, presented.as_bytes()).map_err(|refused| {
-            metrics::wrong_keys_limited();
-            Reply::WrongKeys(refused)
-        })?;
-        let found = state.server.inner.directory.authorize(presented).await;
-        match found {
-            Ok(Some(caller)) => {
-                limit.was_right(&admitted);
-                if caller.scopes.authenticate { Ok(Self(caller)) } else { Err(Reply::UnknownKey) }
-            }
-            Ok(None) => {
-                limit.was_wrong(&admitted);
-                Err(Reply::UnknownKey)
-            }
-            Err(error) => Err(ServiceError::from(error).into()),
+        match caller(parts, state).await {
+            Ok(caller) if caller.scopes.authenticate => Ok(Self(caller)),
+            Ok(_) | Err(NoCaller::Unknown) => Err(Reply::UnknownKey),
+            Err(NoCaller::TooMany(refused)) => Err(Reply::WrongKeys(refused)),
+            Err(NoCaller::Failed(error)) => Err(ServiceError::from(error).into()),
         }
     }
 }

@@ -1,7 +1,10 @@
 use axum::{extract::FromRequestParts, http::request::Parts};
 
 use super::{AppState, problem::Problem};
-use crate::directory::{Caller, Directory};
+use crate::{
+    api::caller::{self, NoCaller},
+    directory::{Caller, Directory},
+};
 
 /// The directory of a caller whose key may read it. The account is the key's: nothing in a path or a body says which.
 #[derive(Debug)]
@@ -38,12 +41,12 @@ impl FromRequestParts<AppState> for Writing {
 }
 
 async fn caller(parts: &Parts, state: &AppState) -> Result<(Caller, Directory), Problem> {
+    let caller = caller::caller(parts, state).await.map_err(|none| match none {
+        NoCaller::Unknown => Problem::no_key(),
+        NoCaller::TooMany(refused) => Problem::wrong_keys(refused.retry_after),
+        NoCaller::Failed(error) => Problem::unavailable(&error),
+    })?;
     let directory = &state.server.inner.directory;
-    let presented = parts.headers.get("apikey").and_then(|key| key.to_str().ok());
-    let Some(presented) = presented else { return Err(Problem::no_key()) };
-    let found = directory.authorize(presented).await;
-    let caller =
-        found.map_err(|error| Problem::unavailable(&error))?.ok_or_else(Problem::no_key)?;
     directory.note_use(&caller).await.map_err(|error| Problem::unavailable(&error))?;
     let directory = directory.of(caller.account);
     Ok((caller, directory))

@@ -1,4 +1,4 @@
-use std::error::Error;
+use std::{error::Error, time::Duration};
 
 use axum::{
     Json,
@@ -31,6 +31,10 @@ pub(super) struct Problem {
     /// Where in the body something is wrong.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<FieldError>,
+    /// In whole seconds, for the header.
+    #[serde(skip)]
+    #[schema(ignore)]
+    retry_after: Option<u64>,
 }
 
 /// What is wrong with a part of the body.
@@ -50,7 +54,7 @@ impl Problem {
         title: &'static str,
         detail: impl Into<String>,
     ) -> Self {
-        Self { kind, title, status, detail: detail.into(), errors: Vec::new() }
+        Self { kind, title, status, detail: detail.into(), errors: Vec::new(), retry_after: None }
     }
 
     pub(super) fn no_key() -> Self {
@@ -60,6 +64,17 @@ impl Problem {
             "An API key is needed",
             "send a live API key in the header apikey",
         )
+    }
+
+    pub(super) fn wrong_keys(wait: Duration) -> Self {
+        let problem = Self::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "urn:flexsecure:problem:wrong-keys",
+            "Too many wrong API keys",
+            "correct the API key, and wait for as many seconds as the header Retry-After says",
+        );
+        // Rounded up: a second early is too early.
+        Self { retry_after: Some(wait.as_secs().saturating_add(1)), ..problem }
     }
 
     pub(super) fn scope(scope: &str) -> Self {
@@ -146,12 +161,13 @@ impl Problem {
     }
 
     pub(super) fn busy(detail: &str) -> Self {
-        Self::new(
+        let problem = Self::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "urn:flexsecure:problem:unavailable",
             "Not now",
             detail,
-        )
+        );
+        Self { retry_after: Some(5), ..problem }
     }
 
     fn at(mut self, pointer: String) -> Self {
@@ -219,15 +235,15 @@ impl From<Fault> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let status = self.status;
+        let (status, retry_after) = (self.status, self.retry_after);
         let mut response = (status, Json(self)).into_response();
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM));
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("ApiKey"));
         }
-        if status == StatusCode::SERVICE_UNAVAILABLE {
-            headers.insert(RETRY_AFTER, HeaderValue::from_static("5"));
+        if let Some(retry_after) = retry_after {
+            headers.insert(RETRY_AFTER, retry_after.into());
         }
         response
     }
@@ -246,6 +262,9 @@ pub(super) enum Refused {
     /// The API key lacks the scope.
     #[response(status = 403, content_type = "application/problem+json")]
     Scope(Problem),
+    /// Too many wrong API keys came from there: try again, after as many seconds as `Retry-After` says.
+    #[response(status = 429, content_type = "application/problem+json")]
+    WrongKeys(Problem),
     /// The database fails, or too much is under way: try again, after as many seconds as `Retry-After` says.
     #[response(status = 503, content_type = "application/problem+json")]
     Unavailable(Problem),
