@@ -39,7 +39,7 @@ async fn starts_with_one_key_send_one_message() {
         })
         .await;
         let first = answers[0].json();
-        assert_eq!(first["result"], "success");
+        assert_eq!(first["result"], "success", "{:?}", answers[0]);
         assert!(answers.iter().all(|answer| answer.json() == first));
         assert_eq!(authority.sent() + twin.sent(), sent + 1);
     }

@@ -118,8 +118,8 @@ async fn take_rows(
     }
     for ((_, kind), column) in table.columns.iter().zip(by_column) {
         insert = match kind {
-            Kind::Long | Kind::Integer => insert.bind(each(column, integer)),
-            Kind::Boolean => insert.bind(each(column, boolean)),
+            Kind::Long | Kind::Integer => insert.bind(each(column, |value| integer(&value))),
+            Kind::Boolean => insert.bind(each(column, |value| boolean(&value))),
             Kind::Text => insert.bind(each(column, storable_text)),
             Kind::Bytes => insert.bind(each(column, bytes)),
         };
@@ -132,12 +132,12 @@ fn each<T>(column: Vec<Value>, of: impl Fn(Value) -> Option<T>) -> Vec<Option<T>
     column.into_iter().map(of).collect()
 }
 
-fn integer(value: Value) -> Option<i64> {
-    if let Value::Integer(number) = value { Some(number) } else { None }
+fn integer(value: &Value) -> Option<i64> {
+    if let Value::Integer(number) = value { Some(*number) } else { None }
 }
 
-fn boolean(value: Value) -> Option<bool> {
-    if let Value::Boolean(on) = value { Some(on) } else { None }
+fn boolean(value: &Value) -> Option<bool> {
+    if let Value::Boolean(on) = value { Some(*on) } else { None }
 }
 
 /// PostgreSQL keeps every character but this one.
