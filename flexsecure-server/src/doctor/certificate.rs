@@ -22,7 +22,7 @@ pub(super) fn examine(tls: &TlsFiles, public_url: &PublicUrl) -> Vec<Finding> {
             verify_server_name(&certificate, &name).ok()
         };
         let host = public_url.bare_host();
-        let name = ServerName::try_from(host.clone()).ok();
+        let name = ServerName::try_from(host).ok();
         if name.and_then(is_for).is_none() {
             let told = format!("it is not for {host}, the host of `public_url`");
             let advice = "browsers refuse it, unless a proxy with another one is in front";

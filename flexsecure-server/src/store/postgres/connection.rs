@@ -2,7 +2,7 @@ use std::{str::FromStr as _, thread, time::Duration};
 
 use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::{
-    ConnectOptions as _, Connection as _, PgConnection, PgPool,
+    ConnectOptions as _, Connection as _, PgPool,
     migrate::{MigrateError, Migrator},
     postgres::{PgConnectOptions, PgPoolOptions},
 };
@@ -63,11 +63,11 @@ pub(super) async fn pool(options: PgConnectOptions) -> Result<PgPool, StoreError
 
 /// Forward only, under a lock of the database: several processes may start at once.
 pub(super) async fn migrate(options: &PgConnectOptions) -> Result<(), StoreError> {
-    let mut connection = PgConnection::connect_with(options).await?;
+    let one = PgPoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
     let (version, encoding): (i32, String) = sqlx::query_as(
         "SELECT current_setting('server_version_num')::integer, current_setting('server_encoding')",
     )
-    .fetch_one(&mut connection)
+    .fetch_one(&one)
     .await?;
     if version < OLDEST {
         return Err(StoreError::Unsuitable("PostgreSQL 15 or later is needed"));
@@ -75,14 +75,11 @@ pub(super) async fn migrate(options: &PgConnectOptions) -> Result<(), StoreError
     if encoding != "UTF8" {
         return Err(StoreError::Unsuitable("its encoding has to be UTF8"));
     }
-    MIGRATIONS.run(&mut connection).await.map_err(|error| {
-        if let MigrateError::VersionMissing(version) = error {
-            StoreError::TooNew { version }
-        } else {
-            StoreError::Database(Box::new(error))
-        }
+    MIGRATIONS.run(&one).await.map_err(|error| match error {
+        MigrateError::VersionMissing(version) => StoreError::TooNew { version },
+        other => StoreError::Database(Box::new(other)),
     })?;
-    connection.close().await?;
+    one.close().await;
     Ok(())
 }
 
