@@ -30,7 +30,7 @@ pub(super) async fn start(
     headers: HeaderMap,
     Body(body): Body<StartBody>,
 ) -> Result<Reply, Reply> {
-    let request = parse(caller, &headers, body)?;
+    let request = parse(&caller, &headers, body)?;
     // Nobody would be left to answer a check.
     if state.stopping.has_begun() {
         metrics::started(Start::Failed);
@@ -51,7 +51,7 @@ pub(super) async fn start(
     })
 }
 
-fn parse(caller: Asking, headers: &HeaderMap, body: StartBody) -> Result<StartRequest, Reply> {
+fn parse(caller: &Asking, headers: &HeaderMap, body: StartBody) -> Result<StartRequest, Reply> {
     let operation = body.operation.unwrap_or_default();
     if !validate_operation(&operation) {
         return Err(Reply::BadRequest(

@@ -140,7 +140,7 @@ mod tests {
     use super::*;
 
     fn at(seconds: i64) -> UnixMillis {
-        UnixMillis::new(seconds * 1_000)
+        UnixMillis::new(seconds.saturating_mul(1_000))
     }
 
     #[test]

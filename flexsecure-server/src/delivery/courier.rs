@@ -92,7 +92,7 @@ impl Courier {
             u32::try_from(AT_ONCE.saturating_sub(sending.len())).unwrap_or_default()
         };
         let due = self.exchange(room, reach).await;
-        for due in due {
+        for due in &due {
             self.see_off(due);
         }
     }
@@ -123,8 +123,8 @@ impl Courier {
     }
 
     /// What has to travel does so in a task of its own.
-    fn see_off(self: &Arc<Self>, due: Due) {
-        let message = match self.write(&due) {
+    fn see_off(self: &Arc<Self>, due: &Due) {
+        let message = match self.write(due) {
             Ok(message) => message,
             Err(error) => {
                 let challenge = due.challenge;
@@ -139,9 +139,10 @@ impl Courier {
                 return self.settle(due.id, Settlement::Accepted { provider, reference: None });
             }
         }
-        let courier = Arc::clone(self);
+        let (courier, id, tries, expires_at) =
+            (Arc::clone(self), due.id, due.tries, due.expires_at);
         lock(&self.work.sending).spawn(async move {
-            let handed = courier.providers.hand_over(&message, due.tries, due.expires_at).await;
+            let handed = courier.providers.hand_over(&message, tries, expires_at).await;
             for tried in &handed.tries {
                 let sending = match tried.error {
                     None => Sending::Accepted,
@@ -164,7 +165,7 @@ impl Courier {
                 Outcome::NoProvider => Settlement::Failed { undeliverable: true },
                 Outcome::Unknown => Settlement::Unknown,
             };
-            courier.settle(due.id, settlement);
+            courier.settle(id, settlement);
         });
     }
 

@@ -172,7 +172,7 @@ async fn one(
     }
     say(&format!("  {}", store.description().await?));
     let population = Population { users: arguments.users, links: arguments.waiters };
-    let key = population::make(program, kind, &store, population).await?;
+    let key = population::make(program, &store, population)?;
     let server = Running { program, store: &store };
     let mailbox = Mailbox::open().await.map_err(|error| error.to_string())?;
     if arguments.old_challenges > 0 {

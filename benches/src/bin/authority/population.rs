@@ -1,6 +1,8 @@
 //! Who can be asked, and what was asked long ago.
 
-use flexsecure_server::{Directory, Method, NewUser};
+use std::io::{self, BufWriter, Write};
+
+use flexsecure_server::Method;
 
 use crate::server::Program;
 use crate::store::{Kind, Store};
@@ -15,9 +17,8 @@ pub(crate) struct Population {
 }
 
 /// Makes systems, users and an API key, and gives the key.
-pub(crate) async fn make(
+pub(crate) fn make(
     program: &Program,
-    kind: Kind,
     store: &Store,
     population: Population,
 ) -> Result<String, String> {
@@ -25,11 +26,20 @@ pub(crate) async fn make(
     for system in [PIN_SYSTEM, LINK_SYSTEM] {
         program.run(&database, &["system", "add", system])?;
     }
-    match kind {
-        Kind::Sqlite => add_users(&database, population).await?,
-        Kind::Postgres => add_users_by_commands(program, &database, population)?,
-    }
+    let file = tempfile::Builder::new().suffix(".csv").tempfile();
+    let mut file = file.map_err(|error| error.to_string())?;
+    write_users(population, &mut file).map_err(|error| error.to_string())?;
+    program.run(&database, &["user", "import", &file.path().to_string_lossy()])?;
     program.run(&database, &["key", "create", "bench"])
+}
+
+fn write_users(population: Population, file: &mut impl Write) -> io::Result<()> {
+    let mut file = BufWriter::new(file);
+    writeln!(file, "authid,email,assignments")?;
+    for (user, system, method) in population.all() {
+        writeln!(file, "{user},{},{system}={method}", address(&user))?;
+    }
+    file.flush()
 }
 
 impl Population {
@@ -39,32 +49,6 @@ impl Population {
         let links = (0..self.links).map(|number| (link_user(number), LINK_SYSTEM, LINK));
         pins.chain(links)
     }
-}
-
-/// By the library, which opens files only.
-async fn add_users(database: &str, population: Population) -> Result<(), String> {
-    let directory = Directory::open(database).await.map_err(|error| error.to_string())?;
-    for (user, system, method) in population.all() {
-        let new = NewUser::new(&*user).email(address(&user));
-        directory.add_user(new).await.map_err(|error| error.to_string())?;
-        let assigned = directory.assign(&user, &[system], method).await;
-        assigned.map_err(|error| error.to_string())?;
-    }
-    Ok(())
-}
-
-/// Two processes for each of them: it takes its time.
-fn add_users_by_commands(
-    program: &Program,
-    database: &str,
-    population: Population,
-) -> Result<(), String> {
-    for (user, system, method) in population.all() {
-        program.run(database, &["user", "add", &user, "--email", &address(&user)])?;
-        let method = method.to_string();
-        program.run(database, &["user", "assign", &user, system, "--method", &method])?;
-    }
-    Ok(())
 }
 
 /// Copies a challenge `count` times, as those of the last day that all ran out, each of another user.

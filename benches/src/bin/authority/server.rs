@@ -5,6 +5,9 @@ use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+
+use tempfile::TempDir;
 
 /// The binary of the server, and what it is always told.
 #[derive(Clone, Debug)]
@@ -12,6 +15,8 @@ pub(crate) struct Program {
     path: PathBuf,
     /// Further arguments of `serve`.
     serve: Vec<String>,
+    /// Where the server's keys are, for whichever database.
+    keys: Arc<TempDir>,
 }
 
 impl Program {
@@ -19,7 +24,12 @@ impl Program {
     /// older than its source.
     pub(crate) fn find(path: Option<PathBuf>, serve: Vec<String>) -> Result<Self, String> {
         let path = path.map_or_else(build, Ok)?;
-        if path.exists() { Ok(Self { path, serve }) } else { Err(missing(&path)) }
+        if !path.exists() {
+            return Err(missing(&path));
+        }
+        let keys = tempfile::Builder::new().prefix("flexsecure-bench-keys-").tempdir();
+        let keys = Arc::new(keys.map_err(|error| error.to_string())?);
+        Ok(Self { path, serve, keys })
     }
 
     /// Runs a command of it on a database, and gives what it printed.
@@ -35,7 +45,9 @@ impl Program {
     /// What it does is told by arguments alone. A URL can hold a password, and so is none.
     fn command(&self, database: &str) -> Command {
         let mut command = Command::new(&self.path);
+        let keys = self.keys.path().join("flexsecure.keys");
         command.env_clear().env("FLEXSECURE_DATABASE", database).stdin(Stdio::null());
+        command.env("FLEXSECURE_SERVER_KEYS", keys);
         command
     }
 }

@@ -75,9 +75,11 @@ pub(super) async fn migrate(options: &PgConnectOptions) -> Result<(), StoreError
     if encoding != "UTF8" {
         return Err(StoreError::Unsuitable("its encoding has to be UTF8"));
     }
-    MIGRATIONS.run(&one).await.map_err(|error| match error {
-        MigrateError::VersionMissing(version) => StoreError::TooNew { version },
-        other => StoreError::Database(Box::new(other)),
+    MIGRATIONS.run(&one).await.map_err(|error| {
+        if let MigrateError::VersionMissing(version) = error {
+            return StoreError::TooNew { version };
+        }
+        StoreError::Database(Box::new(error))
     })?;
     one.close().await;
     Ok(())

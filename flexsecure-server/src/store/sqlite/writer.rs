@@ -100,7 +100,7 @@ fn write(connection: &Connection, mut jobs: mpsc::Receiver<Box<dyn Job>>) {
             let _undone = connection.execute_batch("ROLLBACK");
         }
         for job in group {
-            job.reply(committed.as_ref().map(|()| ()).map_err(StoreError::of_group));
+            job.reply(committed.as_ref().copied().map_err(StoreError::of_group));
         }
     }
 }

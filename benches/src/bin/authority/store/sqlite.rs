@@ -1,9 +1,10 @@
 use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteRow};
-use sqlx::{AssertSqlSafe, ConnectOptions, Row};
+use rusqlite::Connection;
+use rusqlite::types::Value;
 use tempfile::TempDir;
 
 use super::Size;
@@ -57,22 +58,27 @@ impl Sqlite {
     }
 
     pub(super) async fn execute(&self, sql: &str) -> Result<Vec<String>, String> {
-        let mut connection = self.connect().await.map_err(|error| error.to_string())?;
-        // It is ours, and no part of it comes from elsewhere.
-        let rows = sqlx::query(AssertSqlSafe(sql)).fetch_all(&mut connection).await;
-        let rows = rows.map_err(|error| error.to_string())?;
-        Ok(rows.iter().map(first_column).collect())
+        self.read(sql).map_err(|error| error.to_string())
     }
 
-    async fn connect(&self) -> Result<SqliteConnection, sqlx::Error> {
-        let options = SqliteConnectOptions::new().filename(self.path());
-        options.busy_timeout(std::time::Duration::from_secs(60)).connect().await
+    /// The first column of what a statement returns.
+    fn read(&self, sql: &str) -> rusqlite::Result<Vec<String>> {
+        let connection = Connection::open(self.path())?;
+        connection.busy_timeout(PATIENCE)?;
+        let mut statement = connection.prepare(sql)?;
+        let rows = statement.query_map([], |row| {
+            Ok(match row.get(0)? {
+                Value::Integer(number) => number.to_string(),
+                Value::Text(text) => text,
+                Value::Null | Value::Real(_) | Value::Blob(_) => String::new(),
+            })
+        })?;
+        rows.collect()
     }
 }
 
-fn first_column(row: &SqliteRow) -> String {
-    row.try_get_unchecked(0).unwrap_or_default()
-}
+/// How long the server may hold the file.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 #[cfg(test)]
 mod tests {
@@ -81,11 +87,10 @@ mod tests {
     #[tokio::test]
     async fn each_transaction_that_writes_is_counted_and_nothing_else() {
         let sqlite = Sqlite::open().unwrap();
-        let options = SqliteConnectOptions::new().filename(sqlite.path()).create_if_missing(true);
-        let wal = options.journal_mode(sqlx::sqlite::SqliteJournalMode::Wal);
         // As the server does, it keeps the log there.
-        let mut open = wal.connect().await.unwrap();
-        sqlx::query("CREATE TABLE others (name TEXT)").execute(&mut open).await.unwrap();
+        let open = Connection::open(sqlite.path()).unwrap();
+        open.pragma_update(None, "journal_mode", "WAL").unwrap();
+        open.execute("CREATE TABLE others (name TEXT)", []).unwrap();
         sqlite.execute("CREATE TABLE things (name TEXT)").await.unwrap();
         let before = (sqlite.commits().unwrap(), sqlite.size().await.unwrap().data);
         for _ in 0..100 {
@@ -95,7 +100,7 @@ mod tests {
         assert_eq!(sqlite.commits().unwrap(), before.0 + 100);
         let size = sqlite.size().await.unwrap().data;
         assert!((400_000..600_000).contains(&(size - before.1)), "{size}");
-        sqlite.execute("BEGIN; DELETE FROM things; DELETE FROM things; COMMIT").await.unwrap();
+        open.execute_batch("BEGIN; DELETE FROM things; DELETE FROM things; COMMIT").unwrap();
         assert_eq!(sqlite.commits().unwrap(), before.0 + 101);
         let rows = sqlite.execute("SELECT count(*) FROM things").await.unwrap();
         assert_eq!(rows, ["0"]);
