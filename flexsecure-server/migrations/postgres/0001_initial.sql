@@ -94,7 +94,7 @@ CREATE TABLE challenges (
     token_hash   BYTEA,
     match_number INTEGER CHECK (match_number BETWEEN 10 AND 99),
     ip           TEXT,
-    -- The address as limits count it: an IPv6 one stands for its /64.
+    -- The address as limits count it, if they do: an IPv6 one stands for its /64.
     network      TEXT,
     user_agent   TEXT,
     created_at   BIGINT  NOT NULL,

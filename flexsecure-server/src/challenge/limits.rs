@@ -1,7 +1,10 @@
 //! The numbers of the limits, and what follows from them. Nothing here is a setting, but for what an account spends on
 //! SMS.
 
-use std::{net::IpAddr, time::Duration};
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    time::Duration,
+};
 
 use crate::{Channel, Method, UnixMillis};
 
@@ -88,15 +91,30 @@ pub(super) fn prefix_budget(daily: u32) -> u32 {
     (daily / 10).max(10).min(daily)
 }
 
-/// An address as limits count it: whoever has an IPv6 address has its whole /64.
-pub(crate) fn network(ip: IpAddr) -> String {
+/// An address as limits count it: whoever has an IPv6 address has its whole /64. `None` for one that is not of the
+/// internet, such as 10.0.0.1: behind it is a proxy that nobody has named, or the network of a company, and so many users.
+pub(crate) fn network(ip: IpAddr) -> Option<String> {
     match ip.to_canonical() {
-        IpAddr::V4(ip) => ip.to_string(),
+        IpAddr::V4(ip) => (!is_inner(ip)).then(|| ip.to_string()),
         IpAddr::V6(ip) => {
+            let is_inner = ip.is_loopback()
+                || ip.is_unspecified()
+                || ip.is_unique_local()
+                || ip.is_unicast_link_local();
             let [a, b, c, d, ..] = ip.segments();
-            format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
+            (!is_inner).then(|| format!("{a:x}:{b:x}:{c:x}:{d:x}::/64"))
         }
     }
+}
+
+/// The last are those that a provider shares among its customers (RFC 6598).
+fn is_inner(ip: Ipv4Addr) -> bool {
+    let [a, b, ..] = ip.octets();
+    ip.is_loopback()
+        || ip.is_unspecified()
+        || ip.is_private()
+        || ip.is_link_local()
+        || (a == 100 && (64..128).contains(&b))
 }
 
 /// Wrong answers of a user by one method since the last right one.
@@ -217,10 +235,26 @@ mod tests {
     #[test]
     fn networks_are_what_one_person_has() {
         let network = |ip: &str| network(ip.parse().unwrap());
-        assert_eq!(network("192.0.2.7"), "192.0.2.7");
-        assert_eq!(network("::ffff:192.0.2.7"), "192.0.2.7");
+        assert_eq!(network("192.0.2.7").as_deref(), Some("192.0.2.7"));
+        assert_eq!(network("::ffff:192.0.2.7"), network("192.0.2.7"));
         assert_eq!(network("2001:db8:1:2:3:4:5:6"), network("2001:db8:1:2::1"));
         assert_ne!(network("2001:db8:1:2::1"), network("2001:db8:1:3::1"));
+        for many in [
+            "127.0.0.1",
+            "10.1.2.3",
+            "172.16.0.1",
+            "192.168.1.1",
+            "100.64.0.1",
+            "169.254.1.1",
+            "0.0.0.0",
+            "::1",
+            "::ffff:10.0.0.1",
+            "fd00::1",
+            "fe80::1",
+        ] {
+            assert_eq!(network(many), None, "{many}");
+        }
+        assert!(network("100.128.0.1").is_some() && network("172.32.0.1").is_some());
     }
 
     #[test]

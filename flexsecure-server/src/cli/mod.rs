@@ -56,6 +56,9 @@ enum Command {
     /// Who can be asked
     #[command(subcommand)]
     User(admin::UserCommand),
+    /// What became of those who were asked
+    #[command(subcommand)]
+    Challenge(admin::ChallengeCommand),
     /// Who may call the APIs
     #[command(subcommand)]
     Key(admin::KeyCommand),
@@ -106,6 +109,7 @@ pub(crate) async fn run() -> ExitCode {
         Command::Account(command) => command.run().await,
         Command::System(command) => command.run().await,
         Command::User(command) => command.run().await,
+        Command::Challenge(command) => command.run().await,
         Command::Key(command) => command.run().await,
     };
     match result {

@@ -40,7 +40,10 @@ pub(crate) struct Courier {
 pub(crate) struct Work {
     sending: Mutex<JoinSet<()>>,
     settled: Mutex<Vec<Settled>>,
-    wake: Notify,
+    /// Something may be due.
+    due: Notify,
+    /// Something is to be written down.
+    done: Notify,
 }
 
 impl Courier {
@@ -52,9 +55,9 @@ impl Courier {
         self.wake();
     }
 
-    /// Something may have been queued.
-    pub(crate) fn wake(&self) {
-        self.work.wake.notify_one();
+    /// Something may be due.
+    fn wake(&self) {
+        self.work.due.notify_one();
     }
 
     /// Works until the server stops.
@@ -63,7 +66,9 @@ impl Courier {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let reach = tokio::select! {
-                () = self.work.wake.notified() => Reach::Everything,
+                () = self.work.due.notified() => Reach::Everything,
+                // Nobody waits for it, and what ends a moment later shares the transaction.
+                () = self.written_down() => Reach::Everything,
                 _ = ticks.tick() => {
                     self.measure().await;
                     Reach::LeftBehind
@@ -95,6 +100,11 @@ impl Courier {
         for due in &due {
             self.see_off(due);
         }
+    }
+
+    async fn written_down(&self) {
+        self.work.done.notified().await;
+        sleep(GATHER).await;
     }
 
     async fn measure(&self) {
@@ -181,7 +191,7 @@ impl Courier {
             });
         }
         lock(&self.work.settled).push(Settled { id, settlement });
-        self.wake();
+        self.work.done.notify_one();
     }
 
     fn write(&self, due: &Due) -> Result<Message, ServiceError> {
@@ -239,6 +249,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 const AT_ONCE: usize = 64;
 /// Longer than any provider is waited for.
 const LEASE: Duration = Duration::from_secs(60);
+const GATHER: Duration = Duration::from_millis(20);
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 const LEFT_BEHIND: Duration = Duration::from_secs(2);
 const INBOX: &str = "inbox";

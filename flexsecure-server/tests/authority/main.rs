@@ -23,6 +23,7 @@ mod limits;
 mod long_poll;
 mod mail;
 mod mail_server;
+mod outbox;
 mod outcomes;
 mod overrides;
 mod pages;

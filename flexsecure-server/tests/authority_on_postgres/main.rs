@@ -38,6 +38,8 @@ mod mail;
 #[path = "../authority/mail_server.rs"]
 mod mail_server;
 mod nodes;
+#[path = "../authority/outbox.rs"]
+mod outbox;
 #[path = "../authority/outcomes.rs"]
 mod outcomes;
 #[path = "../authority/overrides.rs"]

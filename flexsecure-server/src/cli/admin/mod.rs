@@ -1,6 +1,7 @@
 //! What `/v1/admin` can do, from the command line: beside the server or without one.
 
 mod account;
+mod challenge;
 mod import;
 mod key;
 mod system;
@@ -14,7 +15,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 pub(super) use self::{
-    account::AccountCommand, key::KeyCommand, system::SystemCommand, user::UserCommand,
+    account::AccountCommand, challenge::ChallengeCommand, key::KeyCommand, system::SystemCommand,
+    user::UserCommand,
 };
 use super::{DatabaseArg, error::CliError, say};
 

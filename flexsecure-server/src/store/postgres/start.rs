@@ -56,7 +56,7 @@ async fn lock(connection: &mut PgConnection, request: &StartRequest) -> Result<(
     )
     .bind(request.account.0)
     .bind(&request.auth_id)
-    .bind(request.ip.map(limits::network))
+    .bind(request.ip.and_then(limits::network))
     .fetch_optional(connection)
     .await?;
     Ok(())
@@ -138,7 +138,7 @@ async fn find(
     .bind(now.saturating_sub(limits::DAY).as_millis())
     .bind(i64::from(limits::SENT_LOOKED_AT))
     .bind(i32::try_from(limits::SMS_PREFIX).unwrap_or(i32::MAX))
-    .bind(request.ip.map(limits::network))
+    .bind(request.ip.and_then(limits::network))
     .bind(now.saturating_sub(limits::NETWORK_WINDOW).as_millis())
     .fetch_all(connection)
     .await?;
@@ -433,7 +433,7 @@ impl Writing<'_> {
             .bind(link.then(|| Vec::from(draft.token_hash)))
             .bind(link.then(|| i32::from(draft.match_number.as_u8())))
             .bind(request.ip.map(|ip| ip.to_string()))
-            .bind(request.ip.map(limits::network))
+            .bind(request.ip.and_then(limits::network))
             .bind(request.user_agent.as_deref().map(storable))
             .bind(expires_at.as_millis())
             .bind(Event::Started.as_str())

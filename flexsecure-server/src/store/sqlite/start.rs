@@ -223,14 +223,16 @@ fn network(
     request: &StartRequest,
     now: UnixMillis,
 ) -> Result<NetworkFacts, StoreError> {
-    let Some(ip) = request.ip else { return Ok(NetworkFacts::default()) };
+    let Some(network) = request.ip.and_then(limits::network) else {
+        return Ok(NetworkFacts::default());
+    };
     let since = now.saturating_sub(limits::NETWORK_WINDOW).as_millis();
     let facts = connection
         .prepare_cached(
             "SELECT count(*), min(created_at) FROM challenges
              WHERE account_id = ? AND network = ? AND created_at > ?",
         )?
-        .query_row(params![request.account.0, limits::network(ip), since], |row| {
+        .query_row(params![request.account.0, network, since], |row| {
             Ok(NetworkFacts {
                 starts: row.get(0)?,
                 oldest: row.get::<_, Option<i64>>(1)?.map(UnixMillis::new),
@@ -287,7 +289,7 @@ fn insert(
             link.then_some(draft.token_hash),
             link.then_some(draft.match_number.as_u8()),
             request.ip.map(|ip| ip.to_string()),
-            request.ip.map(limits::network),
+            request.ip.and_then(limits::network),
             request.user_agent,
             now.as_millis(),
             now.saturating_add(limits::life(target.method)).as_millis(),

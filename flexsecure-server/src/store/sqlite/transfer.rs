@@ -94,6 +94,10 @@ fn take(
                 let taken = counts(&transaction)?;
                 verify(&given, &taken)?;
                 transaction.commit().map_err(StoreError::from)?;
+                // A backup is one file, also if the one beside it gets lost.
+                connection
+                    .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+                    .map_err(StoreError::from)?;
                 return Ok(taken);
             }
         }

@@ -90,6 +90,11 @@ async fn every_row_of_every_table_comes_over() {
     assert!(copied.iter().all(|(_, rows)| *rows > 0), "{copied:?}");
     assert_eq!(all(&to).await, all(&from).await);
 
+    // The log beside it is not needed.
+    let alone = folder.path().join("alone.db");
+    std::fs::copy(folder.path().join("to.db"), &alone).unwrap();
+    assert_eq!(all(&empty(&alone).await).await, all(&from).await);
+
     let again = transfer(&from, &to).await;
     assert!(matches!(again, Err(TransferError::NotEmpty { table: "accounts" })), "{again:?}");
 }
@@ -141,6 +146,19 @@ fn a_row_that_is_missing_is_noticed() {
     taken[2] = 6;
     let missing = verify(&[7; TABLE_COUNT], &taken);
     assert!(matches!(missing, Err(TransferError::Counts { table: "users", given: 7, taken: 6 })));
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_database_is_for_its_owner_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let folder = tempfile::tempdir().unwrap();
+    let _store = filled(&folder.path().join("private.db")).await;
+    for file in ["private.db", "private.db-wal", "private.db-shm", "private.db.keys"] {
+        let mode = std::fs::metadata(folder.path().join(file)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{file}");
+    }
 }
 
 /// A table or a column that a migration adds is copied, or this fails.
