@@ -7,7 +7,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use flexsecure_core::page::{Language, Pages};
 use secrecy::SecretString;
 use tokio::{
-    sync::Notify,
+    sync::{Mutex as Turn, Notify},
     task::JoinSet,
     time::{MissedTickBehavior, interval, sleep, timeout},
 };
@@ -40,6 +40,8 @@ pub(crate) struct Courier {
 pub(crate) struct Work {
     sending: Mutex<JoinSet<()>>,
     settled: Mutex<Vec<Settled>>,
+    /// Whoever has a turn ends it: what one has taken and not yet put into the inbox, another must not look for.
+    turn: Turn<()>,
     /// Something may be due.
     due: Notify,
     /// Something is to be written down.
@@ -91,6 +93,7 @@ impl Courier {
     }
 
     async fn turn(self: &Arc<Self>, reach: Reach) {
+        let _turn = self.work.turn.lock().await;
         let room = {
             let mut sending = lock(&self.work.sending);
             while sending.try_join_next().is_some() {}
