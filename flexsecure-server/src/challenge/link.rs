@@ -40,6 +40,7 @@ impl fmt::Debug for LinkToken {
 mod tests {
     use super::*;
 
+    /// T28
     #[test]
     fn it_is_256_bits_that_fit_in_a_path() {
         let key = ServerKey::for_tests("k", 1);

@@ -92,6 +92,7 @@ mod tests {
         assert_eq!(FAIR_BELOW % COUNT, 0);
     }
 
+    /// T28
     #[test]
     fn every_leading_pair_of_digits_comes_up_about_as_often() {
         let key = ServerKey::for_tests("k", 9);
@@ -104,6 +105,7 @@ mod tests {
         assert!(chi_squared < 150.0, "89 degrees of freedom gave {chi_squared}");
     }
 
+    /// T32
     #[test]
     fn only_eight_ascii_digits_are_a_pin() {
         for good in ["12345678", "1234 5678", " 1 2 3 4 5 6 7 8 "] {

@@ -185,6 +185,7 @@ mod tests {
         }
     }
 
+    /// T29
     #[test]
     fn expiry_comes_before_everything() {
         for state in ["pending", "authenticated", "declined", "locked", "expired", "withdrawn"] {

@@ -106,11 +106,13 @@ async fn of_right_pins_one_is_authenticated(twins: &Twins) {
     }
 }
 
+/// T20
 #[tokio::test(flavor = "multi_thread")]
 async fn of_right_pins_one_is_authenticated_on_sqlite() {
     of_right_pins_one_is_authenticated(&Twins::on_sqlite().await).await;
 }
 
+/// T20
 #[tokio::test(flavor = "multi_thread")]
 async fn of_right_pins_one_is_authenticated_on_postgres() {
     of_right_pins_one_is_authenticated(&Twins::on_postgres().await).await;
@@ -144,11 +146,13 @@ async fn of_wrong_pins_five_are_compared(twins: &Twins) {
     }
 }
 
+/// T21
 #[tokio::test(flavor = "multi_thread")]
 async fn of_wrong_pins_five_are_compared_on_sqlite() {
     of_wrong_pins_five_are_compared(&Twins::on_sqlite().await).await;
 }
 
+/// T21
 #[tokio::test(flavor = "multi_thread")]
 async fn of_wrong_pins_five_are_compared_on_postgres() {
     of_wrong_pins_five_are_compared(&Twins::on_postgres().await).await;

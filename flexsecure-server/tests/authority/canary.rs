@@ -36,6 +36,7 @@ impl<'a> MakeWriter<'a> for Log {
     }
 }
 
+/// T26, T49
 #[tokio::test]
 async fn no_secret_is_anywhere_but_in_its_message() {
     let log = Log::default();

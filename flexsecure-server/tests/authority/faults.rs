@@ -12,6 +12,7 @@ async fn broken() -> (Authority, String, String) {
     (authority, link, number)
 }
 
+/// F71
 #[tokio::test]
 async fn a_broken_database_is_an_outage_and_no_answer() {
     let (authority, link, number) = broken().await;

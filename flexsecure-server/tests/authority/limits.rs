@@ -148,6 +148,7 @@ async fn an_address_that_two_users_share_has_its_limit_once() {
     assert_eq!(authority.sent(), 5);
 }
 
+/// T08
 #[tokio::test]
 async fn asking_again_and_again_takes_twice_as_long_each_time() {
     let authority = Authority::new().await;
@@ -216,6 +217,7 @@ async fn numbers_in_a_row_get_a_tenth_of_the_budget_and_no_country_is_allowed_by
     assert_eq!(start(&authority, "erin", "d").await.status, 200);
 }
 
+/// T24
 #[tokio::test]
 async fn where_no_sms_may_go_an_email_does() {
     let authority = Authority::new().await;

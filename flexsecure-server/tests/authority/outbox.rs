@@ -89,6 +89,7 @@ async fn until_tried(authority: &Authority, tries: u32, by: Duration) {
 
 const BUSY: DeliveryErrorKind = DeliveryErrorKind::Busy { retry_after: None };
 
+/// F70
 #[tokio::test]
 async fn what_surely_was_not_taken_is_tried_again_and_taken_once() {
     let provider = Scripted::new([BUSY, DeliveryErrorKind::Refused, BUSY]);
@@ -104,6 +105,7 @@ async fn what_surely_was_not_taken_is_tried_again_and_taken_once() {
     assert_eq!((authority.audited("sent").await, authority.audited("send failed").await), (1, 0));
 }
 
+/// F70
 #[tokio::test]
 async fn what_may_have_been_taken_is_not_sent_again_but_by_the_user() {
     let provider = Scripted::new([DeliveryErrorKind::Unknown]);
@@ -141,7 +143,7 @@ async fn nothing_is_sent_for_what_is_over() {
     assert_eq!(provider.asked().len(), 1);
 }
 
-/// Whoever took it died: what he had done with it nobody knows.
+/// F70: whoever took it died: what he had done with it nobody knows.
 #[tokio::test]
 async fn a_lease_that_ends_leaves_it_unknown() {
     let provider = Scripted::new([]);

@@ -102,6 +102,7 @@ async fn a_check_without_one_writes_nothing() {
     assert_eq!(authority.sent(), 1);
 }
 
+/// T32
 #[tokio::test]
 async fn with_txn_the_answer_is_repeated_and_without_it_is_not() {
     let (authority, txn, pin) = started().await;
@@ -120,6 +121,7 @@ async fn with_txn_the_answer_is_repeated_and_without_it_is_not() {
     authority.check("alice", json!({"txn": txn})).await.is(403, &json!({"result": "expired"}));
 }
 
+/// T29
 #[tokio::test]
 async fn it_expires() {
     let (authority, txn, pin) = started().await;

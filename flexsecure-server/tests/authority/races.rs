@@ -75,6 +75,7 @@ async fn of_right_pins_without_txn_one_is_authenticated() {
     assert_eq!(authority.audited("authenticated").await, 20);
 }
 
+/// T20
 #[tokio::test(flavor = "multi_thread")]
 async fn of_checks_of_an_approved_link_without_txn_one_is_authenticated() {
     let authority = Authority::new().await;
@@ -155,6 +156,7 @@ async fn a_pin_sent_by_one_server_is_known_to_the_other() {
     answer.is(200, &json!({"result": "authenticated"}));
 }
 
+/// F70
 #[tokio::test(flavor = "multi_thread")]
 async fn each_queued_message_is_handed_over_once() {
     let authority = Authority::new().await;
@@ -189,7 +191,7 @@ async fn each_queued_message_is_handed_over_once() {
     assert_eq!(authority.sql(tries).await.unwrap().concat(), ["1", "1"]);
 }
 
-/// T22: what is counted for the user is counted over all his challenges.
+/// T22, T21: what is counted for the user is counted over all his challenges.
 #[tokio::test(flavor = "multi_thread")]
 async fn wrong_pins_for_two_challenges_are_all_counted() {
     let authority = Authority::new().await;
@@ -216,7 +218,7 @@ async fn wrong_pins_for_two_challenges_are_all_counted() {
     }
 }
 
-/// What other users share is bounded for all of them together.
+/// T60: what other users share is bounded for all of them together.
 #[tokio::test(flavor = "multi_thread")]
 async fn of_starts_from_one_network_twenty_send() {
     let authority = Authority::new().await;

@@ -94,6 +94,7 @@ async fn stored(asked: &Asked) -> (String, Vec<String>) {
     (challenge.concat().join(" "), trail.concat())
 }
 
+/// T25
 #[tokio::test(flavor = "multi_thread")]
 async fn robots_that_follow_everything_decide_nothing() {
     let asked = Asked::new().await;

@@ -65,6 +65,7 @@ async fn a_template_of_an_operator_keeps_the_bound_line_and_names_in_it_nobody_e
     assert!(last.starts_with("@127.0.0.1 #") && last.len() == 20, "{text}");
 }
 
+/// T51
 #[tokio::test]
 async fn without_the_right_certificate_a_gateway_gets_nothing() {
     let authority = Authority::new().await;

@@ -98,6 +98,7 @@ async fn tls_from_the_first_byte_works_too() {
     assert!(server.told().await["data"].is_string());
 }
 
+/// T51
 #[tokio::test]
 async fn without_the_right_certificate_nothing_is_said() {
     let (ours, theirs) = (Certificates::new(), Certificates::new());
@@ -217,6 +218,7 @@ async fn a_kept_connection_that_has_ended_costs_no_mail() {
     }
 }
 
+/// T34
 #[tokio::test]
 async fn whatever_a_user_is_called_it_is_one_mail_with_the_expected_headers() {
     let mut server = MailServer::start(&json!({})).await;

@@ -54,6 +54,7 @@ async fn a_message_names_the_operation_and_goes_by_sms_where_there_is_no_address
     assert!(message.text().contains("Transfer 250.00 EUR to bob"));
 }
 
+/// T31
 #[tokio::test]
 async fn whom_it_refuses_it_does_not_tell_apart() {
     let authority = Authority::new().await;
@@ -190,6 +191,7 @@ async fn an_idempotency_key_belongs_to_its_api_key() {
     assert_ne!(start(&authority, "bob").await["txn"], first["txn"]);
 }
 
+/// T34
 #[tokio::test]
 async fn a_text_that_could_mislead_is_refused() {
     let authority = Authority::new().await;

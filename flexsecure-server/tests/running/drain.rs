@@ -57,6 +57,7 @@ async fn a_client_that_never_ends_does_not_keep_it() {
     assert_eq!(running.ended().await.code(), Some(0));
 }
 
+/// F61
 #[tokio::test]
 async fn a_second_signal_ends_it_at_once() {
     let place = Place::new().await;

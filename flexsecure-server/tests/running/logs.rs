@@ -13,6 +13,7 @@ fn access<'a>(entries: &'a [Value], route: &str) -> Vec<&'a Value> {
     entries.iter().filter(is_of).collect()
 }
 
+/// T26
 #[tokio::test]
 async fn each_request_has_a_line_with_its_id_and_never_a_secret() {
     let place = Place::new().await;

@@ -7,6 +7,7 @@ use crate::harness::{Place, read_to_end, send, soon, write};
 /// What the server promises, and what a busy machine takes on top of it.
 const CLOSED_WITHIN: Duration = Duration::from_secs(10 + 15);
 
+/// T61
 #[tokio::test(flavor = "multi_thread")]
 async fn two_thousand_half_heads_harm_nobody_and_are_closed() {
     let place = Place::new().await;
@@ -56,6 +57,7 @@ async fn a_second_half_head_is_closed_like_a_first_one() {
     assert!(since.elapsed() < CLOSED_WITHIN, "closed after {:?}", since.elapsed());
 }
 
+/// T61
 #[tokio::test]
 async fn a_body_that_does_not_come_is_answered_408_and_closed() {
     let place = Place::new().await;
@@ -91,6 +93,7 @@ async fn a_body_of_more_than_16_kib_is_refused() {
     assert_eq!(send(running.post("/v1/start", &long)).await.status, 413);
 }
 
+/// T60
 #[tokio::test]
 async fn no_more_than_the_configured_connections_are_served_at_once() {
     let place = Place::new().await;
@@ -121,6 +124,7 @@ async fn ask_on(stream: &mut TcpStream) {
     assert!(answer.starts_with(b"HTTP/1.1 200 "));
 }
 
+/// F72
 #[tokio::test]
 async fn running_out_of_file_descriptors_is_survived() {
     let place = Place::new().await;

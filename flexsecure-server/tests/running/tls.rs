@@ -24,6 +24,7 @@ fn url(running: &Running, path: &str) -> String {
     format!("https://localhost:{port}{path}")
 }
 
+/// T51
 #[tokio::test]
 async fn a_whole_login_over_tls_with_the_right_certificate_only() {
     let place = Place::new().await;
@@ -53,6 +54,7 @@ async fn handshake(running: &Running, version: &str) -> (bool, String) {
     (output.status.success(), output.err)
 }
 
+/// T51
 #[tokio::test]
 async fn nothing_older_than_tls_1_2_is_spoken() {
     let place = Place::new().await;

@@ -34,6 +34,7 @@ async fn looked_at(running: &Running, count: usize) -> usize {
     looked_at
 }
 
+/// T23
 #[tokio::test]
 async fn headers_of_a_stranger_do_not_get_round_the_limit() {
     let place = Place::new().await;
@@ -61,6 +62,7 @@ async fn a_trusted_proxy_tells_clients_apart() {
     assert!(refused > 50, "{refused}");
 }
 
+/// T27
 #[tokio::test]
 async fn a_link_begins_with_the_configured_address_whatever_a_request_says() {
     let place = Place::new().await;

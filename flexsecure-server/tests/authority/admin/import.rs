@@ -107,6 +107,7 @@ async fn nothing_is_written_if_a_line_is_refused_unless_it_is_to_be_skipped() {
     assert_eq!(office.get("users/two").await.status, 404);
 }
 
+/// T46
 #[tokio::test]
 async fn a_report_in_csv_has_no_cell_that_a_spreadsheet_would_run() {
     let office = Office::new().await;

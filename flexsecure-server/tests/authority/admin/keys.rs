@@ -21,6 +21,7 @@ impl Office {
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
+/// T49
 #[tokio::test]
 async fn a_rotated_key_is_good_for_another_day_and_revoking_ends_both() {
     let office = Office::new().await;

@@ -24,6 +24,7 @@ async fn ask(office: &Office, call: &Call, key: Option<&str>) -> Answer {
     send(request).await
 }
 
+/// T48
 #[tokio::test]
 async fn each_call_asks_for_its_scope_and_no_other_opens_it() {
     let office = Office::new().await;

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::{Office, document::calls, is_problem};
 use crate::harness::send;
 
-/// Whatever a path can name: what the one account has, by every name, is none for the other.
+/// T47: whatever a path can name: what the one account has, by every name, is none for the other.
 #[tokio::test]
 async fn no_name_of_another_account_is_found_read_or_changed() {
     let office = Office::new().await;
@@ -103,7 +103,7 @@ async fn no_name_of_another_account_is_found_read_or_changed() {
     assert_eq!(other_tables(&office.authority.dump().await), other_tables(&before));
 }
 
-/// The same names in both are two things each.
+/// T47: the same names in both are two things each.
 #[tokio::test]
 async fn what_has_the_same_name_in_both_is_changed_in_one() {
     let office = Office::new().await;
