@@ -154,7 +154,7 @@ impl Server {
             .get()
             .map_or(Duration::ZERO, |began: &Instant| DRAIN_LIMIT.saturating_sub(began.elapsed()));
         // What it is about to see off is not to be lost by ending it in between.
-        if sending.await.is_err() {
+        if sending.await.is_err_and(|error| error.is_panic()) {
             tracing::error!("the sending of messages has failed");
         }
         courier.drain(left).await;

@@ -35,7 +35,7 @@ async fn a_wrong_configuration_starts_nothing() {
         ),
         ("[tls]\ncertificate = \"c\"\n", "`key` is not set"),
         ("trusted_proxies = [\"any\"]\n", "is not a network"),
-        ("listen = 4000\n", "flexsecure.toml:1: invalid type"),
+        ("listen = 4000\n", "flexsecure.toml:1: expected a string"),
     ] {
         place.write("flexsecure.toml", file);
         for command in [["serve"].as_slice(), &["config", "check"], &["user", "list"]] {

@@ -1,3 +1,10 @@
+use std::net::SocketAddr;
+
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader},
+    net::TcpListener,
+};
+
 use crate::{
     certificates::{FILES, issue, issue_until},
     harness::{Output, PUBLIC, Place},
@@ -24,10 +31,11 @@ async fn what_is_well_is_said_to_be() {
     }
     place.write("password", "hunter2");
     restrict(&place, "password", 0o600);
-    place.write(
-        "flexsecure.toml",
-        "[[mail]]\nurl = \"smtp://me@127.0.0.1:1\"\nfrom = \"a@example.com\"\npassword_file = \"password\"",
+    let relay = relay().await;
+    let mail = format!(
+        "[[mail]]\nurl = \"smtp://me@{relay}\"\nfrom = \"a@example.com\"\npassword_file = \"password\""
     );
+    place.write("flexsecure.toml", &mail);
     let more = [&FILES[..], &["--config", "flexsecure.toml"]].concat();
     let output = doctor(&place, &more).await;
     for text in [
@@ -45,6 +53,29 @@ async fn what_is_well_is_said_to_be() {
     }
     assert!(output.out.lines().all(|line| line.starts_with("ok ")), "{}", output.out);
     assert!(output.status.success() && !output.out.contains("hunter2"));
+}
+
+/// A mail relay that lets everybody in.
+async fn relay() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let mut stream = BufReader::new(stream);
+            stream.write_all(b"220 relay\r\n").await.unwrap();
+            let mut line = String::new();
+            while stream.read_line(&mut line).await.is_ok_and(|read| read > 0) {
+                let answer = match line.get(..4).unwrap_or_default() {
+                    "EHLO" => "250-relay\r\n250 AUTH PLAIN\r\n",
+                    "AUTH" => "235 welcome\r\n",
+                    _ => "250 ok\r\n",
+                };
+                stream.write_all(answer.as_bytes()).await.unwrap();
+                line.clear();
+            }
+        }
+    });
+    address
 }
 
 fn restrict(place: &Place, name: &str, mode: u32) {

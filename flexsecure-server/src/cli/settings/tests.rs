@@ -65,7 +65,7 @@ fn a_wrong_value_is_told_with_its_place_but_a_secret_never() {
         ("[[mail]]\nfrom = \"a@b.c\"\nurl = [\"hunter2\"]\n", "FILE:3"),
         ("[[mail]]\nfrom = \"a@b.c\"\nurl = \"smtp://h\"\npassword = \"hunter2\n", "FILE:4"),
         ("[[mail]]\nurl = \"smtp://h\"\nfrom = \"a@b.c\"\npassword = \"hunter2\"\n", "FILE:4"),
-        ("database = \"postgres://u:hunter2@h/d\"\n", "FILE:1"),
+        ("database = \"mysql://u:hunter2@h/d\"\n", "FILE:1"),
         ("database = true\n", "FILE:1"),
     ] {
         let error = with(file, &[], Flags::default()).unwrap_err();

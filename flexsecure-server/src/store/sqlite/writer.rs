@@ -6,6 +6,7 @@ use std::{
 
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
+use tracing::Span;
 
 use crate::{StoreError, metrics};
 
@@ -36,6 +37,9 @@ impl Writer {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
+        // What it logs belongs to whoever asks.
+        let span = Span::current();
+        let work = move |connection: &Connection| span.in_scope(|| work(connection));
         let (reply, replied) = oneshot::channel();
         let job = Work { work: Some(work), result: None, reply: Some(reply) };
         self.jobs.send(Box::new(job)).await.map_err(|_| StoreError::Closed)?;
