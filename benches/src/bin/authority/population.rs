@@ -2,7 +2,7 @@
 
 use std::io::{self, BufWriter, Write};
 
-use flexsecure_server::Method;
+use flexsecure_core::Method;
 
 use crate::server::Program;
 use crate::store::{Kind, Store};
