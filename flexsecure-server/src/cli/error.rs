@@ -77,13 +77,18 @@ impl From<OpenError> for CliError {
 impl CliError {
     /// The error and what caused it, on one line.
     pub(crate) fn sentence(&self) -> String {
-        let mut sentence = self.to_string();
-        let mut source = self.source();
-        while let Some(error) = source {
-            sentence.push_str(": ");
-            sentence.push_str(&error.to_string());
-            source = error.source();
-        }
-        sentence
+        sentence(self)
     }
+}
+
+/// The error and what caused it, on one line.
+pub(super) fn sentence(error: &dyn Error) -> String {
+    let mut sentence = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        sentence.push_str(": ");
+        sentence.push_str(&error.to_string());
+        source = error.source();
+    }
+    sentence
 }

@@ -2,7 +2,7 @@ use clap::Subcommand;
 use flexsecure_server::DatabaseLocation;
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::{error::CliError, say};
+use super::{error::CliError, say, settings::is_postgres};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum StoreCommand {
@@ -33,9 +33,5 @@ impl StoreCommand {
 
 fn location(text: &SecretString) -> DatabaseLocation {
     let text = text.expose_secret();
-    if text.starts_with("postgres://") || text.starts_with("postgresql://") {
-        DatabaseLocation::postgres(text)
-    } else {
-        DatabaseLocation::file(text)
-    }
+    if is_postgres(text) { DatabaseLocation::postgres(text) } else { DatabaseLocation::file(text) }
 }

@@ -27,6 +27,6 @@ mod tests;
 pub(crate) use self::{
     error::SettingsError,
     flags::{ConfigArg, Flags},
-    resolve::{Database, LogFormat, Settings},
+    resolve::{Database, LogFormat, Settings, is_postgres},
     secret::Secret,
 };

@@ -1,6 +1,5 @@
 use std::{
     collections::BTreeSet,
-    error::Error,
     fs,
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -14,6 +13,7 @@ use ipnet::IpNet;
 use url::Url;
 
 use super::{
+    super::error::sentence,
     Secret, SettingsError,
     layer::{Layer, MailLayer, SecretSlot},
     source::{Source, Sourced},
@@ -233,18 +233,6 @@ fn gateway(settings: &Sourced<SmsSettings>) -> Result<SmsGateway, SettingsError>
     })
 }
 
-/// The error and what caused it.
-fn sentence(error: &dyn Error) -> String {
-    let mut sentence = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        sentence.push_str(": ");
-        sentence.push_str(&error.to_string());
-        source = error.source();
-    }
-    sentence
-}
-
 /// Reads secrets, and remembers from which files.
 #[derive(Default)]
 struct Secrets {
@@ -362,7 +350,7 @@ fn database(location: &Secret, source: &Source) -> Result<Database, SettingsErro
         reason: reason.to_owned(),
     };
     let text = location.expose();
-    if text.starts_with("postgres://") || text.starts_with("postgresql://") {
+    if is_postgres(text) {
         return Ok(Database::Postgres(location.clone()));
     }
     // A URL may hold a password: no error repeats it.
@@ -376,6 +364,11 @@ fn database(location: &Secret, source: &Source) -> Result<Database, SettingsErro
     }
     let folder = source.folder().unwrap_or(Path::new(""));
     Ok(Database::File(folder.join(text)))
+}
+
+/// Whether it is the URL of a database of PostgreSQL, and no path.
+pub(crate) fn is_postgres(text: &str) -> bool {
+    text.starts_with("postgres://") || text.starts_with("postgresql://")
 }
 
 fn public_url(text: &str, source: &Source) -> Result<PublicUrl, SettingsError> {
