@@ -18,8 +18,9 @@ def tell(**what):
 class Handler:
     """Answers as the script has it: a reply, "hang" or "break"; the default is yes."""
 
-    def __init__(self, script):
+    def __init__(self, script, pipelining):
         self.script = script
+        self.pipelining = pipelining
 
     async def answer(self, server, stage, default):
         scripted = self.script.get(stage, default)
@@ -32,7 +33,15 @@ class Handler:
             return "421 broken off"
         return scripted
 
+    async def handle_EHLO(self, server, session, envelope, hostname, responses):
+        session.host_name = hostname
+        if self.pipelining:
+            responses.insert(1, "250-PIPELINING")
+        return responses
+
     async def handle_MAIL(self, server, session, envelope, address, options):
+        # The client has not waited for the answer to this.
+        session.is_ahead = bool(server._reader._buffer)
         # A connection may be good for one mail only.
         again = hasattr(session, "had_mail") and "again" in self.script
         answer = await self.answer(server, "again" if again else "mail", "250 ok")
@@ -54,6 +63,7 @@ class Handler:
             tls=session.ssl is not None,
             user=session.auth_data,
             peer=session.peer[1],
+            ahead=session.is_ahead,
         )
         session.had_mail = True
         return await self.answer(server, "data", "250 ok")
@@ -88,7 +98,7 @@ async def main():
             "auth_required": True,
             "auth_require_tls": bool(context) and not implicit,
         }
-    handler = Handler(what.get("script", {}))
+    handler = Handler(what.get("script", {}), what.get("pipelining", False))
     loop = asyncio.get_running_loop()
     server = await loop.create_server(
         lambda: SMTP(handler, loop=loop, **options),

@@ -22,7 +22,8 @@ pub(crate) struct MailServer {
 }
 
 impl MailServer {
-    /// `what` is `certificate`, `key`, `implicit`, `old`, `user`, `password` and `script`, as `mail_server.py` has them.
+    /// `what` is `certificate`, `key`, `implicit`, `old`, `user`, `password`, `pipelining` and `script`, as
+    /// `mail_server.py` has them.
     pub(crate) async fn start(what: &Value) -> Self {
         let python = tokio::task::spawn_blocking(python).await.unwrap();
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/authority/mail_server.py");

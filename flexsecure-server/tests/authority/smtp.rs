@@ -178,13 +178,38 @@ async fn each_answer_of_a_relay_says_whether_the_mail_may_have_gone() {
         ("data", "554 5.6.0 no", Unknown, 1),
         ("data", "break", Unknown, 1),
     ] {
-        let server = MailServer::start(&json!({"script": {stage: answer}})).await;
-        let error = Smtp::from_settings(settings(&server)).unwrap().deliver(&message).await;
-        let error = error.unwrap_err();
-        assert_eq!(error.kind(), expected, "{stage}: {answer}");
-        let told = format!("{error:?}");
-        assert!(!told.contains("alice") && !told.contains(message.pin().unwrap()), "{told}");
-        assert_eq!(mails(&server.stop().await), taken, "{stage}: {answer}");
+        for pipelining in [false, true] {
+            let what = json!({"pipelining": pipelining, "script": {stage: answer}});
+            let server = MailServer::start(&what).await;
+            let error = Smtp::from_settings(settings(&server)).unwrap().deliver(&message).await;
+            let error = error.unwrap_err();
+            assert_eq!(error.kind(), expected, "{what}");
+            let told = format!("{error:?}");
+            assert!(!told.contains("alice") && !told.contains(message.pin().unwrap()), "{told}");
+            assert_eq!(mails(&server.stop().await), taken, "{what}");
+        }
+    }
+}
+
+/// RFC 2920: a relay that says nothing of it may lose what comes before it has answered.
+#[tokio::test]
+async fn a_relay_that_takes_commands_together_gets_them_together_and_no_other_does() {
+    let certificates = Certificates::new();
+    let message = message().await;
+    for pipelining in [false, true] {
+        let what = json!({"pipelining": pipelining, "user": "user", "password": "right"});
+        let mut server =
+            MailServer::start(&with(certificates.server("127.0.0.1", NEVER), &what)).await;
+        let mut settings = secure(&server, &certificates);
+        settings.url = format!("smtp://user:right@127.0.0.1:{}", server.port).into();
+        let smtp = Smtp::from_settings(settings).unwrap();
+        for _ in 0..2 {
+            smtp.deliver(&message).await.unwrap();
+        }
+        assert_eq!(server.told().await, json!({"tried": "user"}));
+        for _ in 0..2 {
+            assert_eq!(server.told().await["ahead"], json!(pipelining));
+        }
     }
 }
 

@@ -70,7 +70,7 @@ async fn converse(stream: TcpStream, mailbox: Mailbox) -> Option<()> {
         }
         let verb = line.get(..4).unwrap_or_default().to_ascii_uppercase();
         let answer: &[u8] = match verb.as_str() {
-            "EHLO" => b"250-sink\r\n250 8BITMIME\r\n",
+            "EHLO" => b"250-sink\r\n250-PIPELINING\r\n250 8BITMIME\r\n",
             "RCPT" => {
                 let address = line.split_once('<').and_then(|(_, rest)| rest.split_once('>'));
                 to = address.map(|(address, _)| address.to_owned()).unwrap_or_default();

@@ -3,11 +3,13 @@
 //! | file | role |
 //! | --- | --- |
 //! | `settings` | which relay, as the configuration says |
-//! | `relay` | connections, and the steps of a hand-over |
+//! | `relay` | how to get to it, and the sessions that are kept |
+//! | `session` | the steps of a hand-over |
 //! | `failure` | what a failure at a step means |
 
 mod failure;
 mod relay;
+mod session;
 mod settings;
 
 use std::{fmt, sync::Arc};
@@ -94,7 +96,9 @@ impl Delivery for Smtp {
             MailError::Address => DeliveryError::unreachable(error),
             MailError::Mail => DeliveryError::refused(error),
         })?;
-        self.0.relay.send(mail.envelope(), &mail.formatted()).await?;
+        let text = String::from_utf8(mail.formatted())
+            .map_err(|_| DeliveryError::refused(MailError::Mail))?;
+        self.0.relay.send(mail.envelope(), &text).await?;
         Ok(Accepted::with_reference(id))
     }
 

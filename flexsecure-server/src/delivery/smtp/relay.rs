@@ -4,30 +4,33 @@ use std::{
 };
 
 use lettre::{
-    Address,
     address::Envelope,
     transport::smtp::{
-        authentication::{Credentials, DEFAULT_MECHANISMS},
+        authentication::Credentials,
         client::{AsyncSmtpConnection, TlsParameters},
-        commands::{Data, Mail, Noop, Quit, Rcpt},
-        extension::{ClientId, Extension, MailBodyParameter, MailParameter},
+        extension::ClientId,
     },
 };
-use tokio::time::{Instant, timeout};
+use tokio::{
+    sync::Semaphore,
+    time::{Instant, timeout},
+};
 
-use super::failure::{Failure, Stage};
+use super::{
+    failure::{Failure, Stage},
+    session::{Session, text},
+};
 use crate::delivery::DeliveryError;
 
-/// A mail relay and the connections to it that are kept.
-///
-/// The transport of the mail library does not tell how far a message has come when it fails. This goes through the
-/// steps one by one, so that it is known whether the text has gone out.
+/// A mail relay, and the sessions with it.
 pub(super) struct Relay {
     host: String,
     port: u16,
     tls: Security,
     credentials: Option<Credentials>,
     hello: ClientId,
+    /// For those at a time that a relay does not take for an attack.
+    room: Semaphore,
     kept: Mutex<Vec<Kept>>,
 }
 
@@ -38,7 +41,7 @@ pub(super) enum Security {
 }
 
 struct Kept {
-    connection: AsyncSmtpConnection,
+    session: Session,
     since: Instant,
 }
 
@@ -49,79 +52,60 @@ impl Relay {
         tls: Security,
         credentials: Option<Credentials>,
     ) -> Self {
-        let (hello, kept) = (ClientId::default(), Mutex::default());
-        Self { host, port, tls, credentials, hello, kept }
+        let (hello, room, kept) = (ClientId::default(), Semaphore::new(AT_ONCE), Mutex::default());
+        Self { host, port, tls, credentials, hello, room, kept }
     }
 
-    pub(super) async fn send(&self, envelope: &Envelope, mail: &[u8]) -> Result<(), DeliveryError> {
+    pub(super) async fn send(&self, envelope: &Envelope, mail: &str) -> Result<(), DeliveryError> {
+        let Some(text) = text(mail) else {
+            return Err(DeliveryError::refused(
+                "the mail has a line that does not end as it should",
+            ));
+        };
+        let ready = async {
+            // It is never closed.
+            let room = self.room.acquire().await.ok();
+            self.ready(envelope, mail).await.map(|session| (session, room))
+        };
         // Nothing is taken before the text is at its end: RFC 5321, section 4.1.1.4.
-        let mut connection = match timeout(PATIENCE, self.ready(envelope, mail)).await {
+        let (mut session, _room) = match timeout(PATIENCE, ready).await {
             Ok(ready) => ready?,
             Err(_) => return Err(DeliveryError::busy("the mail relay did not get ready in time")),
         };
-        match timeout(PATIENCE_WITH_TEXT, connection.message(mail)).await {
-            Ok(Ok(_)) => {
-                self.keep(connection);
+        match timeout(PATIENCE_WITH_TEXT, session.text(text)).await {
+            Ok(Ok(())) => {
+                self.keep(session);
                 Ok(())
             }
-            Ok(Err(error)) => Err(Failure::of(Stage::Text, &error).into()),
+            Ok(Err(failure)) => Err(failure.into()),
             Err(_) => Err(DeliveryError::unknown("the mail relay did not answer to the text")),
         }
     }
 
     /// Connects and authenticates.
     pub(super) async fn check(&self) -> Result<(), DeliveryError> {
-        let check = async {
-            let mut connection = self.connect().await?;
-            connection.command(Noop).await.map_err(Failure::at(Stage::Connection))?;
-            // It is over in any case.
-            let _answer = connection.command(Quit).await;
-            Ok::<_, Failure>(())
-        };
+        let check = async { self.begin().await?.end().await };
         match timeout(PATIENCE, check).await {
             Ok(checked) => Ok(checked?),
             Err(_) => Err(DeliveryError::busy("the mail relay did not answer in time")),
         }
     }
 
-    /// A connection that waits for the text.
-    async fn ready(
-        &self,
-        envelope: &Envelope,
-        mail: &[u8],
-    ) -> Result<AsyncSmtpConnection, Failure> {
-        let mut connection = self.begin(envelope, mail).await?;
-        for to in envelope.to() {
-            let recipient = Rcpt::new(to.clone(), Vec::new());
-            connection.command(recipient).await.map_err(Failure::at(Stage::Recipient))?;
-        }
-        let answer = connection.command(Data).await.map_err(Failure::at(Stage::Data))?;
-        if answer.has_code(354) { Ok(connection) } else { Err(Failure::odd(Stage::Data)) }
-    }
-
-    /// A connection that knows the sender. One that was kept may have ended meanwhile: then a new one is made.
-    async fn begin(
-        &self,
-        envelope: &Envelope,
-        mail: &[u8],
-    ) -> Result<AsyncSmtpConnection, Failure> {
-        while let Some(mut connection) = self.take() {
-            let options = options(&connection, envelope, mail)?;
-            let sender = Mail::new(envelope.from().cloned(), options);
-            match connection.command(sender).await.map_err(Failure::at(Stage::Sender)) {
-                Ok(_) => return Ok(connection),
+    /// A session that waits for the text. One that was kept may have ended meanwhile: then a new one is begun.
+    async fn ready(&self, envelope: &Envelope, mail: &str) -> Result<Session, Failure> {
+        while let Some(mut session) = self.take() {
+            match session.announce(envelope, mail).await {
+                Ok(()) => return Ok(session),
                 Err(failure) if failure.ends_the_connection() => {}
                 Err(failure) => return Err(failure),
             }
         }
-        let mut connection = self.connect().await?;
-        let options = options(&connection, envelope, mail)?;
-        let sender = Mail::new(envelope.from().cloned(), options);
-        connection.command(sender).await.map_err(Failure::at(Stage::Sender))?;
-        Ok(connection)
+        let mut session = self.begin().await?;
+        session.announce(envelope, mail).await?;
+        Ok(session)
     }
 
-    async fn connect(&self) -> Result<AsyncSmtpConnection, Failure> {
+    async fn begin(&self) -> Result<Session, Failure> {
         let at_once = match &self.tls {
             Security::Implicit(parameters) => Some(parameters.clone()),
             Security::StartTls(_) | Security::None => None,
@@ -137,26 +121,21 @@ impl Relay {
                 .await
                 .map_err(Failure::at(Stage::Connection))?;
         }
+        let mut session = Session::begin(connection, &self.hello).await?;
         if let Some(credentials) = &self.credentials {
-            connection
-                .auth(DEFAULT_MECHANISMS, credentials)
-                .await
-                .map_err(Failure::at(Stage::Password))?;
+            session.authenticate(credentials).await?;
         }
-        Ok(connection)
+        Ok(session)
     }
 
-    fn take(&self) -> Option<AsyncSmtpConnection> {
+    fn take(&self) -> Option<Session> {
         let mut kept = self.kept();
         kept.retain(|kept| kept.since.elapsed() < KEPT_FOR);
-        kept.pop().map(|kept| kept.connection)
+        kept.pop().map(|kept| kept.session)
     }
 
-    fn keep(&self, connection: AsyncSmtpConnection) {
-        let mut kept = self.kept();
-        if kept.len() < KEPT_AT_MOST {
-            kept.push(Kept { connection, since: Instant::now() });
-        }
+    fn keep(&self, session: Session) {
+        self.kept().push(Kept { session, since: Instant::now() });
     }
 
     fn kept(&self) -> MutexGuard<'_, Vec<Kept>> {
@@ -164,33 +143,10 @@ impl Relay {
     }
 }
 
-/// What a relay has to be able to for this mail (RFC 6152, RFC 6531).
-fn options(
-    connection: &AsyncSmtpConnection,
-    envelope: &Envelope,
-    mail: &[u8],
-) -> Result<Vec<MailParameter>, Failure> {
-    let mut options = Vec::new();
-    let can = |extension| connection.server_info().supports_feature(extension);
-    let is_foreign = |address: &Address| !AsRef::<str>::as_ref(address).is_ascii();
-    if envelope.from().into_iter().chain(envelope.to()).any(is_foreign) {
-        if !can(Extension::SmtpUtfEight) {
-            return Err(Failure::incapable());
-        }
-        options.push(MailParameter::SmtpUtfEight);
-    }
-    if !mail.is_ascii() {
-        if !can(Extension::EightBitMime) {
-            return Err(Failure::incapable());
-        }
-        options.push(MailParameter::Body(MailBodyParameter::EightBitMime));
-    }
-    Ok(options)
-}
-
 /// As long as nothing has been handed over.
 const PATIENCE: Duration = Duration::from_secs(5);
 const PATIENCE_WITH_TEXT: Duration = Duration::from_secs(15);
 /// Relays end idle connections after some minutes.
 const KEPT_FOR: Duration = Duration::from_secs(60);
-const KEPT_AT_MOST: usize = 8;
+/// Relays take 20 from one client gladly, and not many more.
+const AT_ONCE: usize = 20;
