@@ -90,6 +90,7 @@ impl Outgoing {
     async fn run(&self) {
         loop {
             self.more.notified().await;
+            sleep(GATHER).await;
             self.tell().await;
         }
     }
@@ -201,6 +202,8 @@ impl Incoming {
     }
 }
 
+/// What changes in this time is told in one transaction.
+const GATHER: Duration = Duration::from_millis(10);
 const CHANNEL: &str = "flexsecure_challenges";
 /// PostgreSQL takes less than 8,000 bytes.
 const PAYLOAD_LENGTH: usize = 7_900;

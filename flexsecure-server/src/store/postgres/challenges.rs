@@ -1,22 +1,19 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use sqlx::{PgConnection, Row as _, postgres::PgRow};
+use sqlx::{Row as _, postgres::PgRow};
 
 use super::{
     Postgres,
-    keys::{touched, touched_before},
-    retry::{TRIES, retry},
+    answers::{Submitting, decide},
+    lookups::Looking,
+    retry::retry,
     row,
-    start::counted_under,
+    start::Starting,
 };
 use crate::{
     StoreError, UnixMillis,
-    challenge::{
-        Challenge, Decision, Draft, FailureChange, Outcome, ServiceError, StartRequest, State,
-        Writes, judge_decision, judge_pin,
-        limits::{self, Failures},
-    },
+    challenge::{Decision, Draft, Outcome, ServiceError, StartRequest},
     store::{
         AccountId, ApprovalRequest, ChallengeStore, CheckedChallenge, Event, Kind, Lookup,
         PinSubmission, SentMessage, Start, Submitted, Timeline,
@@ -32,13 +29,20 @@ impl ChallengeStore for Postgres {
         now: UnixMillis,
     ) -> Result<Start, StoreError> {
         let _turn = self.turns.take((request.account, &request.auth_id)).await?;
-        retry(|| self.start_once(&request, &draft, now)).await
+        self.starts.run(Starting { request, draft, now }).await
     }
 
     async fn challenge(&self, lookup: &Lookup<'_>) -> Result<Option<CheckedChallenge>, StoreError> {
-        let Some(query) = find(lookup) else { return Ok(None) };
-        let found = query.try_map(|row: PgRow| checked(&row)).fetch_optional(&self.pool).await?;
-        Ok(found)
+        if lookup.txn.is_some_and(unheard_of) {
+            return Ok(None);
+        }
+        let looking = Looking {
+            account: lookup.account,
+            system: lookup.system.to_owned(),
+            auth_id: lookup.auth_id.to_owned(),
+            txn: lookup.txn.map(str::to_owned),
+        };
+        self.lookups.run(looking).await
     }
 
     async fn claim(&self, challenge: i64, now: UnixMillis) -> Result<bool, StoreError> {
@@ -58,8 +62,11 @@ impl ChallengeStore for Postgres {
         submission: PinSubmission,
         now: UnixMillis,
     ) -> Result<Option<Submitted>, ServiceError> {
+        if submission.txn.as_deref().is_some_and(unheard_of) {
+            return Ok(None);
+        }
         let _turn = self.turns.take((submission.account, &submission.auth_id)).await?;
-        retry(|| self.submit_once(&submission, now)).await
+        self.submissions.run(Submitting { submission, now }).await?
     }
 
     async fn approval_request(
@@ -110,7 +117,7 @@ impl ChallengeStore for Postgres {
         account: AccountId,
         txn: &str,
     ) -> Result<Option<Timeline>, StoreError> {
-        if txn.contains('\0') {
+        if unheard_of(txn) {
             return Ok(None);
         }
         let found = sqlx::query(concat!(
@@ -166,7 +173,7 @@ impl ChallengeStore for Postgres {
         now: UnixMillis,
     ) -> Result<(Option<i64>, Outcome), StoreError> {
         let _turn = self.turns.take(token_hash).await?;
-        retry(|| self.decide_once(&token_hash, decision, now)).await
+        retry(|| decide(&self.pool, &token_hash, decision, now)).await
     }
 
     async fn sweep(
@@ -183,69 +190,6 @@ impl ChallengeStore for Postgres {
 }
 
 impl Postgres {
-    async fn submit_once(
-        &self,
-        submission: &PinSubmission,
-        now: UnixMillis,
-    ) -> Result<Option<Submitted>, ServiceError> {
-        let lookup = submission.lookup();
-        let mut transaction = self.begin().await?;
-        let user = sqlx::query(
-            "SELECT id FROM users WHERE account_id = $1 AND auth_id = $2 AND NOT disabled
-             FOR NO KEY UPDATE",
-        )
-        .bind(lookup.account.0)
-        .bind(lookup.auth_id)
-        .fetch_optional(&mut *transaction)
-        .await
-        .map_err(StoreError::from)?;
-        if user.is_none() {
-            return Ok(None);
-        }
-        for _ in 0..TRIES {
-            let Some((found, failures)) = find_locked(&mut transaction, &lookup).await? else {
-                return Ok(None);
-            };
-            let challenge = &found.challenge;
-            let judgement = judge_pin(&found, failures, &submission.pin, now)?;
-            let answer = Some(Submitted::new(challenge.id, &judgement));
-            let Some(writes) = &judgement.writes else { return Ok(answer) };
-            let key = Some(submission.api_key);
-            if apply(&mut transaction, challenge, writes, key, now).await? {
-                transaction.commit().await.map_err(StoreError::from)?;
-                return Ok(answer);
-            }
-        }
-        Err(StoreError::Undone.into())
-    }
-
-    async fn decide_once(
-        &self,
-        token_hash: &[u8; 32],
-        decision: Decision,
-        now: UnixMillis,
-    ) -> Result<(Option<i64>, Outcome), StoreError> {
-        let mut transaction = self.begin().await?;
-        sqlx::query(
-            "SELECT u.id FROM challenges c JOIN users u ON u.id = c.user_id
-             WHERE c.token_hash = $1 FOR NO KEY UPDATE OF u",
-        )
-        .bind(token_hash.as_slice())
-        .fetch_optional(&mut *transaction)
-        .await?;
-        for _ in 0..TRIES {
-            let found = find_decided(&mut transaction, token_hash).await?;
-            let Some((challenge, failures)) = found else { return Ok((None, Outcome::Gone)) };
-            let (outcome, writes) = judge_decision(&challenge, failures, decision, now);
-            let Some(writes) = writes else { return Ok((None, outcome)) };
-            if apply(&mut transaction, &challenge, &writes, None, now).await? {
-                transaction.commit().await?;
-                return Ok((Some(challenge.id), outcome));
-            }
-        }
-        Err(StoreError::Undone)
-    }
-
     /// Whoever has one of them locked is changing it: it will be seen next time.
     async fn expire(&self, most: u32, now: UnixMillis) -> Result<u64, StoreError> {
         let expired = sqlx::query(
@@ -268,11 +212,13 @@ impl Postgres {
         Ok(expired.rows_affected())
     }
 
+    /// Of the oldest only: none of them lives much longer than another.
     async fn forget(&self, before: UnixMillis, most: u32) -> Result<u64, StoreError> {
         let forgotten = sqlx::query(
             "WITH old AS (
                  SELECT id FROM challenges WHERE expires_at <= $1
-                 ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED
+                   AND id IN (SELECT id FROM challenges ORDER BY id LIMIT $2)
+                 ORDER BY id FOR UPDATE SKIP LOCKED
              )
              DELETE FROM challenges c USING old WHERE c.id = old.id",
         )
@@ -284,163 +230,7 @@ impl Postgres {
     }
 }
 
-type Query<'a> = sqlx::query::Query<'a, sqlx::Postgres, sqlx::postgres::PgArguments>;
-
-/// What a look-up reads: the columns of a challenge, and `requires_txn`, `in_row`, `streak`, `last_at`.
-macro_rules! find {
-    ($which:literal) => {
-        concat!(
-            "SELECT ",
-            row::challenge_columns!(),
-            ", s.requires_txn, f.in_row, f.streak, f.last_at FROM systems s
-             JOIN users u ON u.account_id = s.account_id AND u.auth_id = $3
-             JOIN challenges c ON c.user_id = u.id AND c.system_id = s.id
-             LEFT JOIN failures f ON f.user_id = u.id AND f.method = c.method
-             WHERE s.account_id = $1 AND s.name = $2 AND NOT u.disabled ",
-            $which,
-        )
-    };
-}
-
-/// None, if nothing can be called that.
-fn find<'a>(lookup: &Lookup<'a>) -> Option<Query<'a>> {
-    let bound =
-        |sql| sqlx::query(sql).bind(lookup.account.0).bind(lookup.system).bind(lookup.auth_id);
-    match lookup.txn {
-        Some(txn) if txn.contains('\0') => None,
-        Some(txn) => Some(bound(find!("AND c.txn = $4")).bind(txn)),
-        None => Some(bound(find!("ORDER BY c.id DESC LIMIT 1"))),
-    }
-}
-
-fn checked(row: &PgRow) -> sqlx::Result<CheckedChallenge> {
-    Ok(CheckedChallenge {
-        challenge: row::challenge(row)?,
-        requires_txn: row.try_get(row::CHALLENGE_COLUMNS)?,
-    })
-}
-
-async fn find_locked(
-    connection: &mut PgConnection,
-    lookup: &Lookup<'_>,
-) -> Result<Option<(CheckedChallenge, Failures)>, StoreError> {
-    let Some(query) = find(lookup) else { return Ok(None) };
-    let found = query
-        .try_map(|row: PgRow| {
-            Ok((checked(&row)?, row::failures(&row, row::CHALLENGE_COLUMNS + 1)?))
-        })
-        .fetch_optional(connection)
-        .await?;
-    Ok(found)
-}
-
-async fn find_decided(
-    connection: &mut PgConnection,
-    token_hash: &[u8; 32],
-) -> Result<Option<(Challenge, Failures)>, StoreError> {
-    let found = sqlx::query(concat!(
-        "SELECT ",
-        row::challenge_columns!(),
-        ", f.in_row, f.streak, f.last_at
-         FROM challenges c JOIN users u ON u.id = c.user_id
-         LEFT JOIN failures f ON f.user_id = u.id AND f.method = c.method
-         WHERE c.token_hash = $1 AND NOT u.disabled",
-    ))
-    .bind(token_hash.as_slice())
-    .try_map(|row: PgRow| Ok((row::challenge(&row)?, row::failures(&row, row::CHALLENGE_COLUMNS)?)))
-    .fetch_optional(connection)
-    .await?;
-    Ok(found)
-}
-
-/// False if the challenge is not any more as it was read: then nothing was written.
-async fn apply(
-    connection: &mut PgConnection,
-    challenge: &Challenge,
-    writes: &Writes,
-    api_key: Option<i64>,
-    now: UnixMillis,
-) -> Result<bool, StoreError> {
-    let set = match writes.failures {
-        FailureChange::Set(failures) => Some(failures),
-        FailureChange::Keep | FailureChange::Clear => None,
-    };
-    let events: Vec<_> = writes.events.iter().map(|event| event.as_str()).collect();
-    let judged = sqlx::query(concat!(
-        "WITH judged AS (
-             UPDATE challenges SET attempts = $5, state = $6, claimed = $7, ended_at = $8
-             WHERE id = $1 AND state = 'pending' AND attempts = $9
-             RETURNING id, account_id, system_id, user_id, method, ip
-         ), cleared AS (
-             DELETE FROM failures f USING judged j
-             WHERE $10 AND f.user_id = j.user_id AND f.method = j.method
-         ), counted AS (
-             INSERT INTO failures (user_id, method, in_row, streak, last_at)
-             SELECT j.user_id, j.method, $11, $12, $13 FROM judged j WHERE $11::integer IS NOT NULL
-             ON CONFLICT (user_id, method)
-             DO UPDATE SET in_row = excluded.in_row, streak = excluded.streak,
-                 last_at = excluded.last_at
-         ), trail AS (
-             INSERT INTO audit (account_id, at, event, system, auth_id, challenge_id, ip)
-             SELECT j.account_id, $2, e.event, s.name, u.auth_id, j.id, j.ip
-             FROM judged j JOIN systems s ON s.id = j.system_id JOIN users u ON u.id = j.user_id
-             CROSS JOIN unnest($14) WITH ORDINALITY AS e (event, position) ORDER BY e.position
-         ), ",
-        touched!(),
-        " SELECT id FROM judged",
-    ))
-    .bind(challenge.id)
-    .bind(now.as_millis())
-    .bind(api_key)
-    .bind(touched_before(now))
-    .bind(i32::from(writes.attempts))
-    .bind(writes.state.unwrap_or(State::Pending).as_str())
-    .bind(writes.claimed)
-    .bind(writes.state.map(|_| now.as_millis()))
-    .bind(i32::from(challenge.attempts))
-    .bind(writes.failures == FailureChange::Clear)
-    .bind(set.map(|failures| i64::from(failures.in_row)))
-    .bind(set.map(|failures| i64::from(failures.streak)))
-    .bind(set.map(|failures| failures.last_at.as_millis()))
-    .bind(events)
-    .fetch_optional(&mut *connection)
-    .await?
-    .is_some();
-    if judged && writes.alert {
-        alert(connection, challenge, now).await?;
-    }
-    Ok(judged)
-}
-
-/// To where the challenge was sent: that way is known to be allowed.
-async fn alert(
-    connection: &mut PgConnection,
-    challenge: &Challenge,
-    now: UnixMillis,
-) -> Result<(), StoreError> {
-    let queued = sqlx::query(
-        "INSERT INTO outbox (account_id, user_id, challenge_id, kind, channel, address, queued_at,
-             due_at)
-         SELECT account_id, user_id, challenge_id, $2, channel, address, $3, $3 FROM outbox
-         WHERE challenge_id = $1 ORDER BY id DESC LIMIT 1
-         RETURNING channel, address",
-    )
-    .bind(challenge.id)
-    .bind(Kind::Alert.as_str())
-    .bind(now.as_millis())
-    .try_map(|row: PgRow| Ok((row::channel(&row, 0)?, row.try_get::<String, _>(1)?)))
-    .fetch_optional(&mut *connection)
-    .await?;
-    let Some((channel, address)) = queued else { return Ok(()) };
-    sqlx::query(
-        "INSERT INTO sms_counts (account_id, prefix, day, count)
-         SELECT $1, prefix, $2, 1 FROM unnest($3) AS prefix
-         ON CONFLICT (account_id, prefix, day) DO UPDATE SET count = sms_counts.count + 1",
-    )
-    .bind(challenge.account.0)
-    .bind(limits::day(now).0)
-    .bind(counted_under(channel, &address))
-    .execute(connection)
-    .await?;
-    Ok(())
+/// PostgreSQL keeps every character but this one, and refuses to be asked for it.
+fn unheard_of(txn: &str) -> bool {
+    txn.contains('\0')
 }

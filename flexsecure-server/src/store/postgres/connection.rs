@@ -56,6 +56,13 @@ pub(super) async fn pool(options: PgConnectOptions) -> Result<PgPool, StoreError
             ("lock_timeout", LOCK_TIMEOUT),
             ("idle_in_transaction_session_timeout", IDLE_TIMEOUT),
             ("default_transaction_isolation", "read committed"),
+            // All questions are known, and all are answered by an index. A plan is made once, while the tables may
+            // still be small: it must not be one that reads all of them.
+            ("plan_cache_mode", "force_generic_plan"),
+            ("enable_seqscan", "off"),
+            ("enable_hashjoin", "off"),
+            ("enable_mergejoin", "off"),
+            ("jit", "off"),
         ]))
         .await?;
     Ok(pool)

@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use sqlx::{AssertSqlSafe, PgConnection, Row as _, postgres::PgRow};
 
-use super::{Postgres, audit::record, directory::limit_of, retry::retry, row};
+use super::{Postgres, audit::record, directory::limit_of, lookups::Presented, retry::retry, row};
 use crate::{
     DirectoryError, StoreError, UnixMillis,
     directory::{ApiKey, Scopes},
@@ -86,28 +86,7 @@ impl KeyStore for Postgres {
         prefix: &str,
         now: UnixMillis,
     ) -> Result<Option<StoredApiKey>, StoreError> {
-        let found = sqlx::query(
-            "SELECT k.id, k.account_id, k.scopes, k.server_key, k.mac,
-                 (SELECT s.name FROM systems s WHERE s.id = k.system_id), k.last_used_at
-             FROM api_keys k WHERE k.prefix = $1 AND k.revoked_at IS NULL
-               AND (k.expires_at IS NULL OR k.expires_at > $2)",
-        )
-        .bind(prefix)
-        .bind(now.as_millis())
-        .try_map(|row: PgRow| {
-            Ok(StoredApiKey {
-                id: row.try_get(0)?,
-                account: AccountId(row.try_get(1)?),
-                scopes: row::parsed(&row, 2, Scopes::parse)?,
-                server_key: row.try_get(3)?,
-                mac: row.try_get(4)?,
-                system: row.try_get(5)?,
-                last_used_at: row::optional_moment(&row, 6)?,
-            })
-        })
-        .fetch_optional(&self.pool)
-        .await?;
-        Ok(found)
+        self.presented.run(Presented { prefix: prefix.to_owned(), now }).await
     }
 }
 

@@ -5,16 +5,33 @@
 //!    transaction that was waited for has written.
 //! 2. What others change too (they withdraw and expire challenges) is updated on the condition that it is still as it
 //!    was read, and the number of rows says whether it was.
-//! 3. Locks are taken in one order: the user, what limits count under, the system, challenges by their id, counters.
-//!    Nobody else waits with a lock that these need.
+//! 3. Locks are taken in one order: users by their id, what limits count under, systems, challenges by their id,
+//!    counters. Nobody else waits with a lock that these need.
+//! 4. Requests share statements and transactions, see `groups`. Two that concern the same user, address, network or
+//!    budget are decided one after the other, and the second by what the first has written. Whose user somebody else
+//!    has locked waits alone.
+//!
+//! | file | role |
+//! | --- | --- |
+//! | `connection`, `retry`, `turns`, `groups` | how the database is asked, and for how many at once |
+//! | `lookups` | API keys and challenges that are only looked at |
+//! | `start` | challenges and their messages come into being |
+//! | `answers` | PINs, approvals and refusals |
+//! | `challenges` | the rest of a challenge's life |
+//! | `outbox`, `announcements` | what goes out: messages to users, changes to other processes |
+//! | `directory`, `users`, `keys` | who and what is known |
+//! | `audit`, `condition`, `transfer`, `row` | the trail, `doctor`, `store copy`, columns |
 
 mod announcements;
+mod answers;
 mod audit;
 mod challenges;
 mod condition;
 mod connection;
 mod directory;
+mod groups;
 mod keys;
+mod lookups;
 mod outbox;
 mod retry;
 mod row;
@@ -29,7 +46,14 @@ use async_trait::async_trait;
 use secrecy::SecretString;
 use sqlx::{PgPool, PgTransaction};
 
-use self::{announcements::Announcements, turns::Turns};
+use self::{
+    announcements::Announcements,
+    answers::Submitting,
+    groups::Groups,
+    lookups::{Looking, Presented},
+    start::Starting,
+    turns::Turns,
+};
 pub(crate) use self::{condition::condition, connection::address};
 use super::Store;
 use crate::{StoreError, challenge::Waiters};
@@ -39,6 +63,10 @@ pub(crate) struct Postgres {
     pool: PgPool,
     announcements: Announcements,
     turns: Turns,
+    presented: Groups<Presented>,
+    lookups: Groups<Looking>,
+    starts: Groups<Starting>,
+    submissions: Groups<Submitting>,
 }
 
 impl Postgres {
@@ -54,7 +82,15 @@ impl Postgres {
         if let Some(waiters) = waiters {
             announcements.listen(options, waiters).await?;
         }
-        Ok(Self { pool, announcements, turns: Turns::default() })
+        Ok(Self {
+            announcements,
+            turns: Turns::default(),
+            presented: Groups::new(pool.clone()),
+            lookups: Groups::new(pool.clone()),
+            starts: Groups::new(pool.clone()),
+            submissions: Groups::new(pool.clone()),
+            pool,
+        })
     }
 
     async fn begin(&self) -> Result<PgTransaction<'static>, StoreError> {

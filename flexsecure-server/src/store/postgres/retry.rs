@@ -1,3 +1,5 @@
+use std::borrow::Cow;
+
 use crate::{DirectoryError, StoreError, challenge::ServiceError};
 
 /// Does it again if PostgreSQL ended the transaction to break a deadlock. Nothing of it has been told yet.
@@ -41,16 +43,20 @@ impl Failure for DirectoryError {
 }
 
 fn ended_for_another(error: &StoreError) -> bool {
-    let StoreError::Database(error) = error else { return false };
+    code(error).is_some_and(|code| code == DEADLOCK_DETECTED || code == SERIALIZATION_FAILURE)
+}
+
+/// What the database itself says went wrong, if it says anything.
+pub(super) fn code(error: &StoreError) -> Option<Cow<'_, str>> {
+    let StoreError::Database(error) = error else { return None };
     error
         .downcast_ref::<sqlx::Error>()
         .and_then(sqlx::Error::as_database_error)
         .and_then(|error| error.code())
-        .is_some_and(|code| code == DEADLOCK_DETECTED || code == SERIALIZATION_FAILURE)
 }
 
 /// However often something is begun anew.
-pub(super) const TRIES: u32 = 4;
+pub(super) const TRIES: usize = 4;
 
 // PostgreSQL, appendix A.
 const DEADLOCK_DETECTED: &str = "40P01";
