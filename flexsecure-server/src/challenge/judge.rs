@@ -169,6 +169,8 @@ pub(crate) fn judge_decision(
     };
     match decision {
         Decision::Decline => (Outcome::Declined, Some(writes(State::Declined, Event::Declined))),
+        // A link that is out already is of no more use than such a PIN.
+        Decision::Approve(_) if failures.disables() => (Outcome::Gone, None),
         Decision::Approve(number) if challenge.match_number == Some(number) => {
             let writes = Writes {
                 failures: FailureChange::Clear,

@@ -188,6 +188,19 @@ fn a_link_is_approved_by_its_number_and_ended_by_another() {
     assert_eq!(writes.events, [Event::WrongMatch, Event::BackedOff]);
 }
 
+/// T22
+#[test]
+fn after_a_hundred_failures_a_link_approves_nothing_and_can_still_be_declined() {
+    for number in [47, 48] {
+        let approve = Decision::Approve(MatchNumber::stored(number));
+        assert_eq!(judge_decision(&link(), failed(100), approve, NOW), (Outcome::Gone, None));
+    }
+    let (outcome, writes) = judge_decision(&link(), failed(100), Decision::Decline, NOW);
+    assert_eq!((outcome, writes.unwrap().state), (Outcome::Declined, Some(State::Declined)));
+    let approve = Decision::Approve(MatchNumber::stored(47));
+    assert_eq!(judge_decision(&link(), failed(99), approve, NOW).0, Outcome::Approved);
+}
+
 #[test]
 fn declining_says_nothing_about_guesses_and_what_is_over_is_gone() {
     let (outcome, writes) = judge_decision(&link(), failed(3), Decision::Decline, NOW);
