@@ -142,14 +142,15 @@ impl Courier {
             Err(error) => {
                 let challenge = due.challenge;
                 tracing::error!(challenge, error = %error, "a message can't be written");
-                return self.settle(due.id, Settlement::Failed { undeliverable: true });
+                return self.settle(due.settled(Settlement::Failed { undeliverable: true }));
             }
         };
         if let Some(inbox) = &self.inbox {
             inbox.put(message.clone());
             if !self.providers.carry(message.channel()) {
                 let provider = INBOX.to_owned();
-                return self.settle(due.id, Settlement::Accepted { provider, reference: None });
+                let accepted = Settlement::Accepted { provider, reference: None };
+                return self.settle(due.settled(accepted));
             }
         }
         let (courier, id, tries, expires_at) =
@@ -178,12 +179,12 @@ impl Courier {
                 Outcome::NoProvider => Settlement::Failed { undeliverable: true },
                 Outcome::Unknown => Settlement::Unknown,
             };
-            courier.settle(id, settlement);
+            courier.settle(Settled { id, tries, settlement });
         });
     }
 
-    fn settle(self: &Arc<Self>, id: i64, settlement: Settlement) {
-        if let Settlement::Retry { at } = settlement {
+    fn settle(self: &Arc<Self>, settled: Settled) {
+        if let Settlement::Retry { at } = settled.settlement {
             let wait = at.saturating_since(self.clock.now());
             let courier = Arc::downgrade(self);
             tokio::spawn(async move {
@@ -193,7 +194,7 @@ impl Courier {
                 }
             });
         }
-        lock(&self.work.settled).push(Settled { id, settlement });
+        lock(&self.work.settled).push(settled);
         self.work.done.notify_one();
     }
 

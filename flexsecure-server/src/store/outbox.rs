@@ -1,3 +1,6 @@
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -54,6 +57,12 @@ pub(crate) struct Due {
     pub(crate) expires_at: UnixMillis,
 }
 
+impl Due {
+    pub(crate) fn settled(&self, settlement: Settlement) -> Settled {
+        Settled { id: self.id, tries: self.tries, settlement }
+    }
+}
+
 /// What a message is about.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Kind {
@@ -80,6 +89,9 @@ impl Kind {
 #[derive(Clone, Debug)]
 pub(crate) struct Settled {
     pub(crate) id: i64,
+    /// The try that it is about. Word may come twice, if the first time nobody answered: it must not end what somebody
+    /// has begun since.
+    pub(crate) tries: u32,
     pub(crate) settlement: Settlement,
 }
 

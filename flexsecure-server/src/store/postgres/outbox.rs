@@ -78,9 +78,9 @@ impl Postgres {
                  UPDATE outbox o SET state = t.state, provider = t.provider,
                      reference = t.reference, due_at = t.due_at,
                      accepted_at = CASE t.state WHEN 'accepted' THEN $7::bigint END
-                 FROM unnest($1, $2, $3, $4, $5, $6)
-                     AS t (id, state, provider, reference, due_at, event)
-                 WHERE o.id = t.id AND o.state = 'sending'
+                 FROM unnest($1, $2, $3, $4, $5, $6, $14)
+                     AS t (id, state, provider, reference, due_at, event, tries)
+                 WHERE o.id = t.id AND o.state = 'sending' AND o.tries = t.tries
                  RETURNING o.challenge_id, t.event, t.provider AS detail
              ), over AS (
                  SELECT o.id FROM outbox o
@@ -131,6 +131,7 @@ impl Postgres {
         .bind(GIVEN_UP_AT_ONCE)
         .bind(Event::SendUnknown.as_str())
         .bind(Event::SendFailed.as_str())
+        .bind(&settled.tries)
         .try_map(|row: PgRow| {
             Ok(Due {
                 id: row.try_get(0)?,
@@ -198,6 +199,7 @@ impl Postgres {
 #[derive(Default)]
 struct Columns {
     ids: Vec<i64>,
+    tries: Vec<i32>,
     states: Vec<&'static str>,
     providers: Vec<Option<String>>,
     references: Vec<Option<String>>,
@@ -208,7 +210,7 @@ struct Columns {
 impl Columns {
     fn from_rows(settled: Vec<Settled>) -> Self {
         let mut columns = Self::default();
-        for Settled { id, settlement } in settled {
+        for Settled { id, tries, settlement } in settled {
             let (state, provider, reference, due, event) = match settlement {
                 Settlement::Accepted { provider, reference } => {
                     ("accepted", Some(provider), reference, None, Some(Event::Sent))
@@ -223,6 +225,7 @@ impl Columns {
                 Settlement::Unknown => ("unknown", None, None, None, Some(Event::SendUnknown)),
             };
             columns.ids.push(id);
+            columns.tries.push(i32::try_from(tries).unwrap_or(i32::MAX));
             columns.states.push(state);
             columns.providers.push(provider);
             columns.references.push(reference);

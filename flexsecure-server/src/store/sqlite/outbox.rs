@@ -103,11 +103,12 @@ fn settle(connection: &Connection, settled: &Settled, now: UnixMillis) -> Result
     let challenge: Option<i64> = connection
         .prepare_cached(
             "UPDATE outbox SET state = ?, provider = ?, reference = ?, due_at = ?, accepted_at = ?
-             WHERE id = ? AND state = 'sending' RETURNING challenge_id",
+             WHERE id = ? AND state = 'sending' AND tries = ? RETURNING challenge_id",
         )?
-        .query_row(params![state, provider, reference, due_at, accepted_at, settled.id], |row| {
-            row.get(0)
-        })
+        .query_row(
+            params![state, provider, reference, due_at, accepted_at, settled.id, settled.tries],
+            |row| row.get(0),
+        )
         .optional()?;
     if let (Some(challenge), Some(event)) = (challenge, event) {
         record_challenge(connection, challenge, event, provider.map(String::as_str), now)?;
