@@ -152,3 +152,38 @@ async fn what_is_not_configured_is_said_in_a_sentence() {
     assert!(fails(&place, &["user", "add", "alice"]).await.contains("e-mail address"));
     assert!(fails(&place, &["system", "policy", "bank"]).await.contains("--pin on|off"));
 }
+
+#[tokio::test]
+async fn a_database_is_copied_into_an_empty_one_and_into_no_other() {
+    let place = Place::new();
+    works(&place, &["system", "add", "bank"]).await;
+    works(&place, &["user", "add", "alice", "--email", "alice@example.com"]).await;
+    works(&place, &["user", "assign", "alice", "bank", "--method", "pin"]).await;
+    let file = |name: &str| place.folder.path().join(name).to_str().unwrap().to_owned();
+    let (from, backup, nowhere) = (place.database.name(), file("backup.db"), file("nowhere.db"));
+    let said = works(&place, &["store", "copy", "--from", &from, "--to", &backup]).await;
+    for line in ["           1  users\n", "           1  assignments\n", "copied and counted"] {
+        assert!(said.contains(line), "{said}");
+    }
+
+    // It is restored into a database of the same kind.
+    let folder = tempfile::tempdir().unwrap();
+    let restored = Database::new(folder.path());
+    works(&place, &["store", "copy", "--from", &backup, "--to", &restored.name()]).await;
+    let users = "SELECT auth_id FROM users";
+    for database in [&place.database, &restored, &Database::File(backup.clone().into())] {
+        assert_eq!(database.sql(users).await.unwrap(), [["alice"]]);
+    }
+
+    works(&place, &["user", "add", "bob", "--email", "bob@example.com"]).await;
+    for to in [&backup, &restored.name(), &from] {
+        let refused = fails(&place, &["store", "copy", "--from", &from, "--to", to]).await;
+        assert!(refused.contains("not empty") && refused.contains("accounts"), "{refused}");
+    }
+    assert_eq!(restored.sql(users).await.unwrap(), [["alice"]]);
+
+    let missing =
+        fails(&place, &["store", "copy", "--from", &nowhere, "--to", &file("new.db")]).await;
+    assert!(missing.contains("nowhere.db"), "{missing}");
+    assert!(["nowhere.db", "new.db"].iter().all(|name| !place.folder.path().join(name).exists()));
+}

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use flexsecure_server::{Channel, Method, NewUser};
+use flexsecure_server::{Channel, Method, NewUser, Policies};
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, Authority, wrong};
+use crate::harness::{Answer, Authority, send, wrong};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(60 * 60);
@@ -65,21 +65,38 @@ async fn of_a_thousand_challenges_a_hundred_guesses_are_compared() {
     answer.is(200, &json!({"result": "authenticated"}));
 }
 
+async fn disable(authority: &Authority, user: &str, method: Method) {
+    let failed = format!(
+        "INSERT INTO failures (user_id, method, in_row, streak, last_at)
+         SELECT id, '{}', 100, 1, 0 FROM users WHERE auth_id = '{user}'",
+        method.as_str()
+    );
+    authority.sql(&failed).await.unwrap();
+}
+
 #[tokio::test]
 async fn a_disabled_method_refuses_the_pin_that_is_out_already() {
     let authority = Authority::new().await;
     let txn = start(&authority, "alice", "mine").await.json()["txn"].clone();
     let pin = authority.newest().pin().unwrap().to_owned();
-    authority
-        .sql(
-            "INSERT INTO failures (user_id, method, in_row, streak, last_at)
-             SELECT id, 'pin', 100, 1, 0 FROM users WHERE auth_id = 'alice'",
-        )
-        .await
-        .unwrap();
+    disable(&authority, "alice", Method::Pin).await;
     let answer = authority.check("alice", json!({"txn": txn, "pin": pin})).await;
     let expected = json!({"result": "security error", "reason": "disabled", "attempts_left": 5});
     answer.is(403, &expected);
+}
+
+#[tokio::test]
+async fn a_disabled_method_refuses_the_link_that_is_out_already() {
+    let authority = Authority::new().await;
+    let started = start(&authority, "bob", "mine").await.json();
+    let link = authority.newest().link().unwrap().to_owned();
+    disable(&authority, "bob", Method::Passwordless).await;
+    let form = [("match", started["match"].as_str().unwrap()), ("action", "approve")];
+    assert_eq!(authority.answer_link(&link, &form).await.status, 404);
+    let answer = authority.check("bob", json!({"txn": started["txn"]})).await;
+    assert_eq!(answer.json()["result"], "pending");
+    authority.server.directory().forgive("bob").await.unwrap();
+    assert_eq!(authority.answer_link(&link, &form).await.status, 200);
 }
 
 /// T65
@@ -245,4 +262,76 @@ async fn a_system_can_demand_that_a_check_names_its_challenge() {
     }
     let answer = authority.check("alice", json!({"txn": txn, "pin": pin})).await;
     answer.is(200, &json!({"result": "authenticated"}));
+}
+
+/// T65
+#[tokio::test]
+async fn what_another_account_has_used_up_is_not_missing_here() {
+    let authority = Authority::new().await;
+    let here = authority.server.directory();
+    let other = here.account("other").await.unwrap();
+    other.add_system("bank", Policies::both()).await.unwrap();
+    other.allow_sms_to(&["+41"]).await.unwrap();
+    other.add_user(NewUser::new("alice").email("alice@example.com")).await.unwrap();
+    other.assign("alice", &["bank"], Method::Pin).await.unwrap();
+    for n in 0..20 {
+        let user = format!("user{n}");
+        other.add_user(NewUser::new(&user).sms(format!("+417900001{n:02}"))).await.unwrap();
+        other.assign(&user, &["bank"], Method::Pin).await.unwrap();
+    }
+    let key = other.create_key("tests").await.unwrap().expose().to_owned();
+    let there = async |body: Value| {
+        let start = authority.http.post(format!("{}/v1/start", authority.base));
+        send(start.header("apikey", &key).json(&body)).await
+    };
+    // A message to the same address, an SMS to a number that begins alike, a start from the same network.
+    for session in 0..5 {
+        let body = json!({"system": "bank", "authid": "alice", "binding": session.to_string()});
+        assert_eq!(there(body).await.status, 200);
+    }
+    for n in 0..20 {
+        let body = json!({"system": "bank", "authid": format!("user{n}"), "ip": "192.0.2.7"});
+        assert_eq!(there(body).await.status, 200);
+    }
+    retry_after(&there(json!({"system": "bank", "authid": "alice", "binding": "5"})).await);
+    let more = json!({"system": "bank", "authid": "user0", "binding": "b", "ip": "192.0.2.7"});
+    retry_after(&there(more).await);
+
+    here.set_sms_budget(10).await.unwrap();
+    for user in ["alice", "erin"] {
+        let body = json!({"system": "bank", "authid": user, "ip": "192.0.2.7"});
+        assert_eq!(authority.post("/v1/start", &body).await.status, 200, "{user}");
+    }
+}
+
+/// T65: a method that is disabled disables no other, and T22: a success by one forgives nothing of the other.
+#[tokio::test]
+async fn failures_count_for_the_method_by_which_they_were_made() {
+    let start = |system: &'static str| json!({"system": system, "authid": "alice"});
+    let yes = json!({"result": "authenticated"});
+    for disabled in [Method::Pin, Method::Passwordless] {
+        let authority = Authority::new().await;
+        let directory = authority.server.directory();
+        directory.assign("alice", &["bank-transfers"], Method::Passwordless).await.unwrap();
+        disable(&authority, "alice", disabled).await;
+        let (works, refused) = match disabled {
+            Method::Pin => ("bank-transfers", "bank"),
+            _ => ("bank", "bank-transfers"),
+        };
+        assert_eq!(authority.post("/v1/start", &start(refused)).await.status, 403);
+        let started = authority.post("/v1/start", &start(works)).await.json();
+        let mut check = start(works);
+        check["txn"] = started["txn"].clone();
+        let message = authority.newest();
+        match message.link() {
+            Some(link) => {
+                let form = [("match", started["match"].as_str().unwrap()), ("action", "approve")];
+                assert_eq!(authority.answer_link(link, &form).await.status, 200);
+            }
+            None => check["pin"] = json!(message.pin()),
+        }
+        authority.post("/v1/check", &check).await.is(200, &yes);
+        let left = authority.sql("SELECT method, in_row FROM failures").await.unwrap();
+        assert_eq!(left.concat(), [disabled.as_str(), "100"]);
+    }
 }

@@ -24,6 +24,7 @@ struct Scripted {
     name: ProviderName,
     answers: Arc<Mutex<VecDeque<DeliveryErrorKind>>>,
     references: Arc<Mutex<Vec<String>>>,
+    carries: bool,
     secrets: Arc<Vec<SigningSecret>>,
 }
 
@@ -33,7 +34,18 @@ impl Scripted {
             name: ProviderName::parse("scripted").unwrap(),
             answers: Arc::new(Mutex::new(answers.into_iter().collect())),
             references: Arc::default(),
+            carries: true,
             secrets: Arc::new(vec![SigningSecret::parse(&secret(KEY)).unwrap()]),
+        }
+    }
+
+    /// Another one, that sends receipts and nothing else.
+    fn beside(name: &str, key: [u8; 32]) -> Self {
+        Self {
+            name: ProviderName::parse(name).unwrap(),
+            carries: false,
+            secrets: Arc::new(vec![SigningSecret::parse(&secret(key)).unwrap()]),
+            ..Self::new([])
         }
     }
 
@@ -49,7 +61,7 @@ impl Delivery for Scripted {
     }
 
     fn carries(&self, _: Channel) -> bool {
-        true
+        self.carries
     }
 
     fn receipt_secrets(&self) -> &[SigningSecret] {
@@ -201,6 +213,32 @@ async fn a_receipt_counts_if_the_provider_signed_it_and_may_come_twice() {
 
     authority.clock.advance(Duration::from_secs(301));
     assert_eq!(receipt(&authority, KEY, "scripted", &told("R-1")).await.status, 401, "it is old");
+}
+
+/// What another provider says of a message of the same name, and what comes after the first word on it.
+#[tokio::test]
+async fn a_receipt_is_of_the_provider_that_took_the_message_and_its_first_word_counts() {
+    let provider = Scripted::new([]);
+    let (taking, beside) = (provider.clone(), Scripted::beside("beside", [9; 32]));
+    let authority = Authority::with(|config| config.delivery(taking).delivery(beside)).await;
+    authority.start("alice").await;
+    authority.until_sql(ROW, "accepted 1").await;
+    let told = |kind: &str| json!({"type": kind, "data": {"reference": "R-1"}});
+    let (delivered, failed) = (told("message.delivered"), told("message.failed"));
+    for (status, key) in [(404, [9; 32]), (401, KEY)] {
+        for body in [&delivered, &failed] {
+            assert_eq!(receipt(&authority, key, "beside", body).await.status, status);
+        }
+    }
+    authority.until_sql(ROW, "accepted 1").await;
+    for body in [&failed, &delivered] {
+        assert_eq!(receipt(&authority, KEY, "scripted", body).await.status, 204);
+        let row = authority.sql("SELECT state, delivered_at FROM outbox").await.unwrap();
+        assert_eq!(row.concat(), ["failed", "NULL"]);
+    }
+    let counts = (authority.audited("not delivered").await, authority.audited("delivered").await);
+    assert_eq!(counts, (1, 0));
+    assert_eq!(provider.asked().len(), 1, "nothing is sent again for that");
 }
 
 #[tokio::test]

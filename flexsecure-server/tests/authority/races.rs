@@ -241,3 +241,77 @@ async fn of_starts_from_one_network_twenty_send() {
     assert_eq!(results(&answers, "success"), 20);
     assert_eq!(authority.sent() + twin.sent(), 20);
 }
+
+/// T08: also of those who share an address.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_starts_to_one_address_five_send() {
+    let authority = Authority::new().await;
+    let twin = authority.twin().await;
+    let directory = authority.server.directory();
+    let mut sent = JoinSet::new();
+    let mut requests = Vec::new();
+    for n in 0..40 {
+        let user = format!("user{n}");
+        directory.add_user(NewUser::new(&user).email("all@example.com")).await.unwrap();
+        directory.assign(&user, &["bank"], Method::Pin).await.unwrap();
+        let server = if n % 2 == 0 { &authority } else { &twin };
+        requests.push(server.request("/v1/start", &json!({"system": "bank", "authid": user})));
+    }
+    for request in requests {
+        sent.spawn(send(request));
+    }
+    assert_eq!(results(&sent.join_all().await, "success"), 5);
+    assert_eq!(authority.sent() + twin.sent(), 5);
+}
+
+/// T24
+#[tokio::test(flavor = "multi_thread")]
+async fn of_starts_by_sms_no_more_send_than_there_is_budget_for() {
+    let authority = Authority::new().await;
+    let twin = authority.twin().await;
+    let directory = authority.server.directory();
+    directory.set_sms_budget(10).await.unwrap();
+    let mut sent = JoinSet::new();
+    let mut requests = Vec::new();
+    for n in 0..40 {
+        let user = format!("user{n}");
+        // No two begin alike.
+        directory.add_user(NewUser::new(&user).sms(format!("+417{n:02}000001"))).await.unwrap();
+        directory.assign(&user, &["bank"], Method::Pin).await.unwrap();
+        let server = if n % 2 == 0 { &authority } else { &twin };
+        requests.push(server.request("/v1/start", &json!({"system": "bank", "authid": user})));
+    }
+    for request in requests {
+        sent.spawn(send(request));
+    }
+    assert_eq!(results(&sent.join_all().await, "success"), 10);
+    assert_eq!(authority.sent() + twin.sent(), 10);
+}
+
+/// T22: what is counted for the user is counted over all his links.
+#[tokio::test(flavor = "multi_thread")]
+async fn wrong_numbers_for_two_links_are_all_counted() {
+    let authority = Authority::new().await;
+    let twin = authority.twin().await;
+    for round in 0..8 {
+        authority.clock.advance(Duration::from_secs(6 * 60 * 60));
+        let mut sent = JoinSet::new();
+        let mut requests = Vec::new();
+        for (n, server) in [&authority, &twin, &authority, &twin].into_iter().enumerate() {
+            let start = json!({"system": "bank", "authid": "bob", "binding": n.to_string()});
+            let started = authority.post("/v1/start", &start).await.json();
+            let link = authority.newest().link().unwrap().to_owned();
+            let path = link.strip_prefix(&authority.base).unwrap();
+            let wrong = if started["match"] == "47" { "48" } else { "47" };
+            let form = [("match", wrong), ("action", "approve")];
+            requests.push(server.http.post(format!("{}{path}", server.base)).form(&form));
+        }
+        for request in requests {
+            sent.spawn(send(request));
+        }
+        sent.join_all().await;
+        let counted = authority.sql("SELECT in_row, streak FROM failures").await.unwrap();
+        assert_eq!(counted.concat(), ["4", "4"], "round {round}");
+        authority.server.directory().forgive("bob").await.unwrap();
+    }
+}

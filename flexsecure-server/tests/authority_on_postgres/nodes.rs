@@ -4,10 +4,11 @@ use std::time::{Duration, Instant};
 
 use flexsecure_server::{Directory, OpenError, StoreError};
 use serde_json::json;
+use sqlx::{Connection as _, PgConnection};
 
 use crate::{
     database::Database,
-    harness::Authority,
+    harness::{Authority, check_body, send},
     long_poll::{answered, held},
 };
 
@@ -110,4 +111,77 @@ async fn a_nul_in_a_request_is_no_outage() {
     answer.is(403, &json!({"result": "security error"}));
     let answer = authority.check("alice", json!({"txn": "a\u{0}b", "pin": "12345678"})).await;
     answer.is(403, &json!({"result": "security error"}));
+}
+
+/// How many wait for what another transaction has locked.
+const WAITING: &str = "SELECT count(*) FROM pg_stat_activity
+    WHERE wait_event_type = 'Lock' AND datname = current_database()";
+
+async fn connected(authority: &Authority) -> PgConnection {
+    let Database::Postgres { url, .. } = &authority.database else { panic!() };
+    PgConnection::connect(url).await.unwrap()
+}
+
+/// T20
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_withdrawn_while_its_pin_is_compared_lets_nobody_in() {
+    let authority = Authority::new().await;
+    authority.start("alice").await;
+    let pin = authority.newest().pin().unwrap().to_owned();
+    let mut other = connected(&authority).await;
+    let mut withdrawing = other.begin().await.unwrap();
+    sqlx::query("UPDATE challenges SET state = 'withdrawn'")
+        .execute(&mut *withdrawing)
+        .await
+        .unwrap();
+    let request = authority.request("/v1/check", &check_body("alice", json!({"pin": pin})));
+    let check = tokio::spawn(send(request));
+    authority.until_sql(WAITING, "1").await;
+    withdrawing.commit().await.unwrap();
+    check.await.unwrap().is(403, &json!({"result": "expired"}));
+    assert_eq!(authority.audited("authenticated").await, 0);
+}
+
+/// A start is before the policy is switched off, and withdrawn with it, or after it, and refused.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_waits_for_a_policy_that_is_being_switched_off() {
+    let authority = Authority::new().await;
+    authority.start("bob").await;
+    let mut other = connected(&authority).await;
+    let mut holding = other.begin().await.unwrap();
+    sqlx::query("SELECT id FROM challenges FOR UPDATE").execute(&mut *holding).await.unwrap();
+    let server = authority.server.clone();
+    let switching =
+        tokio::spawn(
+            async move { server.directory().set_policies("bank", None, Some(false)).await },
+        );
+    authority.until_sql(WAITING, "1").await;
+    let body = json!({"system": "bank", "authid": "bob", "operation": "another"});
+    let start = tokio::spawn(send(authority.request("/v1/start", &body)));
+    authority.until_sql(WAITING, "2").await;
+    holding.commit().await.unwrap();
+    switching.await.unwrap().unwrap();
+    start.await.unwrap().is(403, &json!({"result": "security error"}));
+    let states = "SELECT state FROM challenges";
+    assert_eq!(authority.sql(states).await.unwrap().concat(), ["withdrawn"]);
+}
+
+/// T20
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_withdrawn_while_its_approval_is_taken_lets_nobody_in() {
+    let authority = Authority::new().await;
+    let number = authority.start("bob").await["match"].as_str().unwrap().to_owned();
+    let link = authority.newest().link().unwrap().to_owned();
+    authority.answer_link(&link, &[("match", &number), ("action", "approve")]).await;
+    let mut other = connected(&authority).await;
+    let mut withdrawing = other.begin().await.unwrap();
+    sqlx::query("UPDATE challenges SET state = 'withdrawn'")
+        .execute(&mut *withdrawing)
+        .await
+        .unwrap();
+    let request = authority.request("/v1/check", &check_body("bob", json!({})));
+    let check = tokio::spawn(send(request));
+    authority.until_sql(WAITING, "1").await;
+    withdrawing.commit().await.unwrap();
+    check.await.unwrap().is(403, &json!({"result": "expired"}));
 }
