@@ -85,6 +85,24 @@ impl Database {
         }
     }
 
+    /// Keeps everybody else from changing a challenge, as another process that is at work does. They can be read.
+    pub(crate) async fn hold(&self) -> Holder {
+        match self {
+            Self::File(path) => {
+                let connection = rusqlite::Connection::open(path).unwrap();
+                connection.busy_timeout(PATIENCE).unwrap();
+                connection.execute_batch("BEGIN IMMEDIATE").unwrap();
+                Holder::File(connection)
+            }
+            Self::Postgres { url, .. } => {
+                let mut connection = PgConnection::connect(url).await.unwrap();
+                let lock = "BEGIN; LOCK TABLE challenges IN EXCLUSIVE MODE";
+                sqlx::raw_sql(lock).execute(&mut connection).await.unwrap();
+                Holder::Postgres(connection)
+            }
+        }
+    }
+
     /// Every value of every table.
     pub(crate) async fn dump(&self) -> String {
         let columns = match self {
@@ -122,6 +140,21 @@ impl Database {
                 read_all(SERVER.folder(), &mut bytes);
                 bytes
             }
+        }
+    }
+}
+
+/// Whoever holds a database.
+pub(crate) enum Holder {
+    File(rusqlite::Connection),
+    Postgres(PgConnection),
+}
+
+impl Holder {
+    pub(crate) async fn release(self) {
+        match self {
+            Self::File(connection) => connection.execute_batch("ROLLBACK").unwrap(),
+            Self::Postgres(connection) => connection.close().await.unwrap(),
         }
     }
 }

@@ -14,6 +14,7 @@ mod certificates;
 mod configuration;
 mod doctor;
 mod drain;
+mod full_disk;
 mod harness;
 mod health;
 mod limits;

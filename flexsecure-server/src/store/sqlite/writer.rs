@@ -1,5 +1,9 @@
+#[cfg(test)]
+mod tests;
+
 use std::{
-    fmt,
+    error::Error as _,
+    fmt, iter,
     panic::{AssertUnwindSafe, catch_unwind},
     thread,
 };
@@ -103,6 +107,11 @@ fn write(connection: &Connection, mut jobs: mpsc::Receiver<Box<dyn Job>>) {
         if committed.is_err() && !connection.is_autocommit() {
             let _undone = connection.execute_batch("ROLLBACK");
         }
+        if let Err(error) = &committed {
+            // Whoever asks is told that it was undone; why is told here.
+            let source = error.source();
+            tracing::error!(error = %error, source, calls = group.len(), "a transaction failed");
+        }
         for job in group {
             job.reply(committed.as_ref().copied().map_err(StoreError::of_group));
         }
@@ -120,6 +129,8 @@ fn commit_group(
         connection.prepare_cached("BEGIN IMMEDIATE").and_then(|mut begin| begin.execute([]));
     if let Err(error) = begun {
         group.extend(next);
+        // Who came meanwhile has waited too: one after the other, the last would wait for all of them.
+        group.extend(iter::from_fn(|| jobs.try_recv().ok()));
         return Err(error.into());
     }
     while let Some(mut job) = next {
