@@ -36,6 +36,9 @@ pub enum Error {
         /// The name.
         name: String,
     },
+    /// The shell beside the server was killed, and with it what could stop or start the server.
+    #[error("the shell that watches over the PostgreSQL server is gone")]
+    Shell,
     /// The operating system refused something, such as a full disk.
     #[error("cannot {what}: {source}")]
     Io {

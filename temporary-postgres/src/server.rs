@@ -1,6 +1,8 @@
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::account::Account;
 use crate::programs::Programs;
@@ -17,7 +19,7 @@ pub struct TemporaryPostgres {
     password: String,
     folder: PathBuf,
     /// The last to go: it removes the folder.
-    _process: Watched,
+    process: Watched,
 }
 
 impl TemporaryPostgres {
@@ -64,7 +66,7 @@ impl TemporaryPostgres {
         let folder = folder.keep();
         let program = programs.path("postgres");
         let process = Watched::start(account, &folder, program.as_os_str(), &arguments, READY)?;
-        Ok(Self { programs: programs.clone(), port, password, folder, _process: process })
+        Ok(Self { programs: programs.clone(), port, password, folder, process })
     }
 
     /// Where a database is, for a superuser; it need not exist. Holds the password.
@@ -124,6 +126,35 @@ impl TemporaryPostgres {
         Ok(rows.map(|line| line.split('\t').map(str::to_owned).collect()).collect())
     }
 
+    /// Ends the server at once, as a crash of it would. What was committed without durability may be
+    /// lost.
+    ///
+    /// # Errors
+    ///
+    /// If the shell beside it is gone.
+    pub fn stop(&mut self) -> Result<(), Error> {
+        self.process.stop()
+    }
+
+    /// Starts the server again where it was, with what it held, and waits until it takes connections.
+    ///
+    /// # Errors
+    ///
+    /// If it takes none within half a minute.
+    pub fn start_again(&mut self) -> Result<(), Error> {
+        self.process.start_again()?;
+        let deadline = Instant::now().checked_add(PATIENCE);
+        loop {
+            match self.query("postgres", "SELECT 1") {
+                Ok(_) => return Ok(()),
+                Err(error) if deadline.is_none_or(|deadline| Instant::now() >= deadline) => {
+                    return Err(error);
+                }
+                Err(_) => thread::sleep(BETWEEN_LOOKS),
+            }
+        }
+    }
+
     /// The port on 127.0.0.1.
     #[must_use]
     pub fn port(&self) -> u16 {
@@ -181,3 +212,5 @@ fn is_plain(name: &str) -> bool {
 const USER: &str = "postgres";
 const READY: &str = "database system is ready to accept connections";
 const PORTS_TRIED: u32 = 10;
+const PATIENCE: Duration = Duration::from_secs(30);
+const BETWEEN_LOOKS: Duration = Duration::from_millis(10);

@@ -2,10 +2,10 @@
 
 use std::collections::VecDeque;
 use std::ffi::OsStr;
-use std::io::{BufRead, BufReader, PipeReader, pipe};
+use std::io::{BufRead, BufReader, PipeReader, Write, pipe};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::thread;
 
 use crate::Error;
@@ -16,6 +16,8 @@ use crate::account::Account;
 #[derive(Debug)]
 pub(crate) struct Watched {
     shell: Child,
+    /// By which the shell says that it has done what it was told.
+    done: BufReader<ChildStdout>,
 }
 
 impl Watched {
@@ -38,16 +40,35 @@ impl Watched {
             .arg(program)
             .args(arguments)
             .stdin(Stdio::piped())
-            .stdout(Stdio::null())
+            .stdout(Stdio::piped())
             .stderr(writer)
             // What a terminal sends to all in front of it is not for these.
             .process_group(0);
-        let shell = command.spawn().map_err(Error::io("run /bin/sh"))?;
+        let mut shell = command.spawn().map_err(Error::io("run /bin/sh"))?;
         // It holds the other end of the log.
         drop(command);
-        let watched = Self { shell };
+        let Some(done) = shell.stdout.take() else { return Err(Error::Shell) };
+        let watched = Self { shell, done: BufReader::new(done) };
         await_line(log, ready)?;
         Ok(watched)
+    }
+
+    /// Ends the server as a crash would, and returns when it is gone.
+    pub(crate) fn stop(&mut self) -> Result<(), Error> {
+        self.tell("stop")
+    }
+
+    /// Runs the program again. What it logs is not read any more.
+    pub(crate) fn start_again(&mut self) -> Result<(), Error> {
+        self.tell("start")
+    }
+
+    fn tell(&mut self, order: &str) -> Result<(), Error> {
+        let Some(orders) = &mut self.shell.stdin else { return Err(Error::Shell) };
+        writeln!(orders, "{order}").map_err(Error::io("tell the shell"))?;
+        let mut line = String::new();
+        self.done.read_line(&mut line).map_err(Error::io("hear from the shell"))?;
+        if line.trim_end() == order { Ok(()) } else { Err(Error::Shell) }
     }
 }
 
@@ -75,17 +96,35 @@ fn await_line(log: PipeReader, ready: &str) -> Result<(), Error> {
     Err(Error::NotStarted { log: Vec::from(last).join("\n") })
 }
 
-/// The folder, and what to run. The input ends with whoever holds its other end. The log goes to
-/// the server alone, so that it ends with it.
+/// The folder, and what to run. The input has an order a line, each of which is answered when it is
+/// carried out, and ends with whoever holds its other end. The log goes to the server alone, so that
+/// it ends with it.
 const SCRIPT: &str = r#"
 folder=$1
 shift
-"$@" </dev/null &
+"$@" </dev/null >/dev/null &
 server=$!
 exec 2>/dev/null
-read -r _
-kill -s QUIT "$server"
-wait "$server"
+while read -r order
+do
+    case $order in
+    stop)
+        kill -s QUIT "$server"
+        wait "$server"
+        server=
+        ;;
+    start)
+        "$@" </dev/null >/dev/null &
+        server=$!
+        ;;
+    esac
+    echo "$order"
+done
+if [ -n "$server" ]
+then
+    kill -s QUIT "$server"
+    wait "$server"
+fi
 cd /
 rm -rf -- "$folder"
 "#;

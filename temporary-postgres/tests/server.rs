@@ -66,6 +66,22 @@ fn nobody_gets_in_without_the_password() {
 }
 
 #[test]
+fn a_server_that_was_stopped_goes_on_with_what_was_committed() {
+    let mut postgres = TemporaryPostgres::options().durable().start().unwrap();
+    postgres.query("postgres", "CREATE TABLE things (name TEXT)").unwrap();
+    postgres.query("postgres", "INSERT INTO things VALUES ('a')").unwrap();
+    let (process, folder) = (process(postgres.process_id().unwrap()), postgres.folder().to_owned());
+    postgres.stop().unwrap();
+    assert!(!process.exists());
+    TcpStream::connect((Ipv4Addr::LOCALHOST, postgres.port())).unwrap_err();
+    postgres.start_again().unwrap();
+    assert_eq!(postgres.query("postgres", "SELECT name FROM things").unwrap(), [["a"]]);
+    postgres.stop().unwrap();
+    drop(postgres);
+    assert!(!folder.exists());
+}
+
+#[test]
 fn a_dropped_server_leaves_nothing_behind() {
     let postgres = TemporaryPostgres::start().unwrap();
     let (port, folder) = (postgres.port(), postgres.folder().to_owned());
