@@ -1,8 +1,9 @@
+use std::time::Duration;
+
 use axum::{extract::FromRequestParts, http::request::Parts};
 
-use super::{AppState, Reply};
+use super::{AppState, Reply, in_time};
 use crate::{
-    StoreError,
     challenge::ServiceError,
     directory::Caller,
     metrics,
@@ -20,7 +21,8 @@ pub(super) async fn caller(parts: &Parts, state: &AppState) -> Result<Caller, No
         metrics::wrong_keys_limited();
         NoCaller::TooMany(refused)
     })?;
-    match state.server.inner.directory.authorize(presented).await {
+    let authorized = state.server.inner.directory.authorize(presented);
+    match in_time(Duration::ZERO, authorized).await {
         Ok(Some(caller)) => {
             admitted.was_right();
             Ok(caller)
@@ -40,7 +42,7 @@ pub(super) enum NoCaller {
     /// Too many wrong ones came from there.
     TooMany(Refused),
     /// The database failed.
-    Failed(StoreError),
+    Failed(ServiceError),
 }
 
 /// A caller of the v1 API: his key is for it.
@@ -55,7 +57,7 @@ impl FromRequestParts<AppState> for Asking {
             Ok(caller) if caller.scopes.authenticate => Ok(Self(caller)),
             Ok(_) | Err(NoCaller::Unknown) => Err(Reply::UnknownKey),
             Err(NoCaller::TooMany(refused)) => Err(Reply::WrongKeys(refused)),
-            Err(NoCaller::Failed(error)) => Err(ServiceError::from(error).into()),
+            Err(NoCaller::Failed(error)) => Err(error.into()),
         }
     }
 }

@@ -13,7 +13,7 @@ use serde::{
 
 use utoipa::ToSchema;
 
-use super::{AppState, Asking, Reply, body::Body, prefer, to_the_end};
+use super::{AppState, Asking, Reply, body::Body, in_time, prefer, to_the_end};
 use crate::challenge::CheckRequest;
 
 /// Which challenge.
@@ -48,7 +48,8 @@ pub(super) async fn check(
         return Ok(Reply::Checked(answer).into_response());
     };
     let challenges = &server.inner.challenges;
-    let answer = challenges.check_after_change(&request, wait, state.stopping).await?;
+    let answer = challenges.check_after_change(&request, wait, state.stopping);
+    let answer = in_time(wait, answer).await?;
     let mut response = Reply::Checked(answer).into_response();
     if let Ok(applied) = HeaderValue::try_from(format!("wait={}", wait.as_secs())) {
         response.headers_mut().insert("preference-applied", applied);

@@ -11,7 +11,7 @@ mod receipts;
 mod reply;
 mod start;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Json, Router,
@@ -23,6 +23,7 @@ use axum::{
 };
 use serde::Serialize;
 use serde_json::{Value, json};
+use tokio::time::timeout;
 use tracing::Instrument as _;
 
 use self::{caller::Asking, reply::Reply};
@@ -77,11 +78,27 @@ pub(crate) fn router(server: Server, stopping: Stopping) -> Router {
         .with_state(state)
 }
 
-/// Runs what must not stop half-way to its end, also when the client leaves and its handler is dropped.
+/// Runs what must not stop half-way to its end, also when the client leaves and its handler is dropped, or when it
+/// takes so long that whoever asked is told to come again.
 pub(crate) async fn to_the_end<T: Send + 'static>(
     work: impl Future<Output = Result<T, ServiceError>> + Send + 'static,
 ) -> Result<T, ServiceError> {
-    tokio::spawn(work.in_current_span()).await?
+    let work = tokio::spawn(work.in_current_span());
+    in_time(Duration::ZERO, async { work.await? }).await
+}
+
+/// Fails what takes ten seconds more than it is to wait: a database that is cut off without a word is never heard of.
+pub(crate) async fn in_time<T, E>(
+    wait: Duration,
+    work: impl Future<Output = Result<T, E>>,
+) -> Result<T, ServiceError>
+where
+    ServiceError: From<E>,
+{
+    match timeout(wait.saturating_add(LONGEST_ANSWER), work).await {
+        Ok(done) => Ok(done?),
+        Err(_) => Err(ServiceError::Late),
+    }
 }
 
 async fn capabilities(_caller: Asking) -> Json<Value> {
@@ -119,3 +136,5 @@ impl From<ServiceError> for Reply {
 }
 
 const BODY_LIMIT: usize = 16 * 1024;
+/// Longer than the stores wait for what they know to be busy.
+const LONGEST_ANSWER: Duration = Duration::from_secs(10);

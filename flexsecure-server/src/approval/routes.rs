@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use axum::{
     extract::{
         Form, Path, State,
@@ -9,7 +11,7 @@ use axum::{
 
 use super::{ApprovalPage, form::ApprovalForm, same_origin::is_same_origin};
 use crate::{
-    api::AppState,
+    api::{AppState, in_time, to_the_end},
     challenge::{LinkToken, Outcome, ServiceError},
     pages::{Notice, Reader},
 };
@@ -43,10 +45,7 @@ pub(crate) async fn answer(
         return ask(&state, &reader, &token, true).await;
     };
     let server = state.server.clone();
-    let decided =
-        crate::api::to_the_end(
-            async move { server.inner.challenges.decide(&token, decision).await },
-        );
+    let decided = to_the_end(async move { server.inner.challenges.decide(&token, decision).await });
     match decided.await {
         Ok(Outcome::Approved) => reader.notice(StatusCode::OK, Notice::Approved),
         Ok(Outcome::Declined) => reader.notice(StatusCode::OK, Notice::Declined),
@@ -58,7 +57,7 @@ pub(crate) async fn answer(
 
 async fn ask(state: &AppState, reader: &Reader, token: &LinkToken, has_problem: bool) -> Response {
     let challenges = &state.server.inner.challenges;
-    match challenges.approval_request(token).await {
+    match in_time(Duration::ZERO, challenges.approval_request(token)).await {
         Ok(Some(request)) => {
             let status =
                 if has_problem { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };

@@ -319,6 +319,8 @@ pub(crate) enum ServiceError {
     Render(#[from] TemplateError),
     #[error("the server key {id} is missing from the key file")]
     KeyMissing { id: String },
+    #[error("the database did not answer in time")]
+    Late,
     #[error("the request was not carried out to its end")]
     Interrupted(#[from] tokio::task::JoinError),
 }

@@ -90,9 +90,18 @@ impl Authority {
     }
 
     pub(crate) async fn with(configure: impl FnOnce(Config) -> Config) -> Self {
-        let folder = Arc::new(tempfile::tempdir().unwrap());
-        let clock = TestClock::new();
+        let folder = tempfile::tempdir().unwrap();
         let database = Database::new(folder.path());
+        Self::on(database, folder, configure).await
+    }
+
+    /// On a new database.
+    pub(crate) async fn on(
+        database: Database,
+        folder: TempDir,
+        configure: impl FnOnce(Config) -> Config,
+    ) -> Self {
+        let (folder, clock) = (Arc::new(folder), TestClock::new());
         let mut authority = Self::open(folder, database, clock, configure).await;
         let directory = authority.server.directory();
         for system in ["bank", "bank-transfers"] {

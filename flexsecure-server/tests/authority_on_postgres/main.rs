@@ -38,6 +38,7 @@ mod mail;
 #[path = "../authority/mail_server.rs"]
 mod mail_server;
 mod nodes;
+mod outage;
 #[path = "../authority/outbox.rs"]
 mod outbox;
 #[path = "../authority/outcomes.rs"]
