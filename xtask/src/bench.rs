@@ -1,4 +1,4 @@
-//! Instruction counts of the hit path, as differences to a layer that does nothing.
+//! Instruction counts: of the hit path, as differences to a layer that does nothing, and of comparing secrets.
 
 use std::collections::BTreeMap;
 
@@ -7,27 +7,35 @@ use serde_json::Value;
 use crate::run::{Failed, output, say, step};
 use crate::tools;
 
-/// Counts, and fails if a hit costs more than it may.
-pub(crate) fn hit_path() -> Result<(), Failed> {
+/// All that is measured for a gate.
+pub(crate) fn all() -> Result<(), Failed> {
     tools::debian("valgrind", "valgrind")?;
     let runner = tools::cargo_tool("gungraun-runner", "0.20.0")?;
+    comparison(&runner)?;
+    hit_path(&runner)
+}
+
+/// Counts, and fails if it can be told by a clock where two MACs differ.
+fn comparison(runner: &str) -> Result<(), Failed> {
+    say("\n== comparing MACs: instructions, wherever they differ");
+    let counts = counted("comparison", runner)?;
+    let count = |bench| counts.get(bench).copied();
+    let (first, last, none) = (count("first_byte"), count("last_byte"), count("no_byte"));
+    let (Some(first), Some(last), Some(none)) = (first, last, none) else {
+        return Err(Failed("comparison: counts are missing in the report".to_owned()));
+    };
+    say(&format!("in the first byte: {first}, in the last: {last}, nowhere: {none}"));
+    if first == last && last == none {
+        Ok(())
+    } else {
+        Err(Failed("comparison: it tells where two MACs differ".to_owned()))
+    }
+}
+
+/// Counts, and fails if a hit costs more than it may.
+fn hit_path(runner: &str) -> Result<(), Failed> {
     say("\n== hit path: instructions, against a layer that does nothing");
-    let report = output(
-        "cargo",
-        &[
-            "bench",
-            "--quiet",
-            "--package",
-            "flexsecure-benches",
-            "--bench",
-            "hit_path",
-            "--",
-            "--output-format=json",
-        ],
-        &[("GUNGRAUN_RUNNER", runner.as_str())],
-    )
-    .ok_or_else(|| Failed("hit path: the bench did not run".to_owned()))?;
-    let counts = instructions(&report);
+    let counts = counted("hit_path", runner)?;
     for (framework, limit) in LIMITS {
         let count = |bench: &str| counts.get(&format!("{framework}_{bench}")).copied();
         let (Some(ours), Some(nothing)) = (count("hit"), count("nothing")) else {
@@ -49,6 +57,16 @@ pub(crate) fn hit_path() -> Result<(), Failed> {
     step("allocations", "cargo", &[&allocations[..], &["--", "--nocapture"]].concat())?;
     let threads = ["bench", "--quiet", "--package", "flexsecure-benches", "--bench", "threads"];
     step("threads", "cargo", &threads)
+}
+
+/// The instructions of each function of a bench.
+fn counted(bench: &str, runner: &str) -> Result<BTreeMap<String, u64>, Failed> {
+    let bench_of_package = ["--package", "flexsecure-benches", "--bench", bench];
+    let arguments =
+        [&["bench", "--quiet"], &bench_of_package[..], &["--", "--output-format=json"]].concat();
+    let report = output("cargo", &arguments, &[("GUNGRAUN_RUNNER", runner)])
+        .ok_or_else(|| Failed(format!("{bench}: the bench did not run")))?;
+    Ok(instructions(&report))
 }
 
 /// The instructions of each bench by its function's name, from one JSON document per line.

@@ -13,7 +13,7 @@ fn main() -> ExitCode {
     let command = std::env::args().nth(1);
     let outcome = match command.as_deref() {
         Some("test") => test(),
-        Some("bench") => bench::hit_path(),
+        Some("bench") => bench::all(),
         _ => {
             say("usage: cargo xtask test | bench");
             return ExitCode::FAILURE;
@@ -61,7 +61,7 @@ fn test() -> Result<(), Failed> {
     step("doc tests", "cargo", &["test", "--workspace", "--all-features", "--doc"])?;
     documentation()?;
     dependencies()?;
-    bench::hit_path()
+    bench::all()
 }
 
 /// What a test needs to see a page as a person does.

@@ -1,9 +1,8 @@
 use std::fmt;
 
 use secrecy::{ExposeSecret, SecretString};
-use subtle::ConstantTimeEq;
 
-use crate::secret::{Purpose, ServerKey};
+use crate::secret::{Purpose, ServerKey, is_same};
 
 /// The 8 digits that a user types: uniform over 10,000,000..=99,999,999.
 ///
@@ -25,9 +24,14 @@ impl Pin {
 
     /// Compares MACs, so that how long it takes says nothing about where two PINs differ.
     pub(crate) fn matches(&self, submitted: &SubmittedPin, key: &ServerKey, nonce: &[u8]) -> bool {
-        let mac = |pin: &str| key.mac(Purpose::PinComparison, &[nonce, pin.as_bytes()]);
-        mac(self.expose()).ct_eq(&mac(submitted.0.expose_secret())).into()
+        let right = compared(self.expose(), key, nonce);
+        is_same(&right, &compared(submitted.0.expose_secret(), key, nonce))
     }
+}
+
+/// Whoever guesses does not know these bytes, of neither PIN, and no digit has a place among them.
+fn compared(pin: &str, key: &ServerKey, nonce: &[u8]) -> [u8; 32] {
+    key.mac(Purpose::PinComparison, &[nonce, pin.as_bytes()])
 }
 
 impl fmt::Debug for Pin {
@@ -140,6 +144,28 @@ mod tests {
         assert!(pin.matches(&right, &key, b"nonce"));
         let wrong = if pin.expose() == "11111111" { "22222222" } else { "11111111" };
         assert!(!pin.matches(&SubmittedPin::parse(wrong).unwrap(), &key, b"nonce"));
+    }
+
+    /// T30
+    #[test]
+    fn where_two_pins_differ_is_not_where_what_is_compared_does() {
+        let key = ServerKey::for_tests("k", 1);
+        for place in [0, DIGITS - 1] {
+            let mut same = [0_u32; 32];
+            for nonce in 0_u32..1_280 {
+                let nonce = nonce.to_be_bytes();
+                let pin = Pin::derive(&key, &nonce);
+                let mut other = pin.expose().as_bytes().to_vec();
+                other[place] = if other[place] == b'9' { b'8' } else { b'9' };
+                let other = compared(str::from_utf8(&other).unwrap(), &key, &nonce);
+                let right = compared(pin.expose(), &key, &nonce);
+                for (same, (one, other)) in same.iter_mut().zip(right.iter().zip(&other)) {
+                    *same += u32::from(one == other);
+                }
+            }
+            // One in 256, by chance.
+            assert!(same.iter().all(|&same| same <= 25), "digit {place}: {same:?}");
+        }
     }
 
     #[test]

@@ -3,9 +3,8 @@ use std::fmt;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
-use subtle::ConstantTimeEq;
 
-use super::{Purpose, RandomnessError, ServerKey, random_bytes};
+use super::{Purpose, RandomnessError, ServerKey, is_same, random_bytes};
 
 /// An API key, shown this once: the server keeps only a MAC of it.
 #[derive(Clone)]
@@ -53,7 +52,7 @@ impl<'a> ApiKeyParts<'a> {
     }
 
     pub(crate) fn matches(&self, key: &ServerKey, mac: &[u8]) -> bool {
-        self.mac(key).as_slice().ct_eq(mac).into()
+        is_same(&self.mac(key), mac)
     }
 }
 

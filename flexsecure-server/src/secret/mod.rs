@@ -1,6 +1,7 @@
 //! What must not be told: server keys, API keys, and the randomness they are made of.
 
 mod api_key;
+mod comparison;
 mod server_key;
 
 pub use self::{
@@ -11,6 +12,7 @@ pub use self::{
 };
 pub(crate) use self::{
     api_key::{ApiKeyParts, mint as mint_api_key},
+    comparison::is_same,
     server_key::{Purpose, ServerKey, ServerKeys},
 };
 

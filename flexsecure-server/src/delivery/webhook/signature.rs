@@ -5,9 +5,8 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret, SecretBox};
 use sha2::Sha256;
-use subtle::ConstantTimeEq;
 
-use crate::UnixMillis;
+use crate::{UnixMillis, secret::is_same};
 
 /// A secret that two sides share to sign with: `whsec_` and 24 to 64 bytes in base64.
 pub struct SigningSecret(SecretBox<Vec<u8>>);
@@ -102,7 +101,7 @@ pub(super) fn verify(
     // All of them are compared, so that time tells nothing.
     let is_right = secrets.iter().fold(false, |right, secret| {
         let mac = secret.mac(id, timestamp, body);
-        let matches = |signature: &Vec<u8>| bool::from(mac.as_slice().ct_eq(signature));
+        let matches = |signature: &Vec<u8>| is_same(&mac, signature);
         right | signatures.iter().fold(false, |right, signature| right | matches(signature))
     });
     if is_right { Ok(()) } else { Err(Unverified::Signature) }
