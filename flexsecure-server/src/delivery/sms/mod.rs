@@ -5,11 +5,13 @@
 //! | `settings` | which gateway, as the configuration and the presets say |
 //! | `body` | what a request says |
 //! | `answer` | what an answer means |
+//! | `resolver` | where its host is, and may be |
 //! | `request` | how a request is addressed, authenticated and signed |
 
 mod answer;
 mod body;
 mod request;
+mod resolver;
 mod settings;
 #[cfg(test)]
 mod tests;
@@ -35,7 +37,8 @@ use crate::{Clock as _, SystemClock};
 
 /// Sends SMS through a gateway over HTTP. It carries no e-mail.
 ///
-/// Redirects are not followed, and the URL is that of the configuration: nobody's text gets into it. Each message has a
+/// Redirects are not followed, and the URL is that of the configuration: nobody's text gets into it. Its host is nowhere
+/// link-local. Each message has a
 /// connection of its own, for one that a gateway ends while it is written to leaves open whether it was read.
 #[derive(Clone)]
 pub struct SmsGateway(Arc<Gateway>);

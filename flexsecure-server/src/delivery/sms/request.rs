@@ -8,7 +8,10 @@ use reqwest::{
 };
 use secrecy::{ExposeSecret, SecretString};
 
-use super::settings::{SmsConfigError, SmsMethod, SmsSettings};
+use super::{
+    resolver::{Resolver, is_link_local},
+    settings::{SmsConfigError, SmsMethod, SmsSettings},
+};
 use crate::{
     UnixMillis,
     delivery::{
@@ -51,7 +54,12 @@ impl Requests {
             settings.signing_secret_file.as_deref(),
         )?;
         Ok(Self {
-            client: client(settings, &url, check_url.as_ref())?,
+            client: client(
+                settings,
+                &url,
+                check_url.as_ref(),
+                Resolver { leaves_out: is_link_local },
+            )?,
             method: match settings.method {
                 None | Some(SmsMethod::Post) => Method::POST,
                 Some(SmsMethod::Put) => Method::PUT,
@@ -109,10 +117,12 @@ fn client(
     settings: &SmsSettings,
     url: &Url,
     check_url: Option<&Url>,
+    resolver: Resolver,
 ) -> Result<Client, SmsConfigError> {
     let mut builder = Client::builder()
         .redirect(redirect::Policy::none())
         .retry(reqwest::retry::never())
+        .dns_resolver(resolver)
         .connect_timeout(PATIENCE)
         .timeout(PATIENCE.saturating_add(PATIENCE_WITH_REQUEST))
         .pool_max_idle_per_host(0);
@@ -144,7 +154,11 @@ fn parse_url(name: &'static str, text: &str, account: Option<&str>) -> Result<Ur
     let malformed = SmsConfigError::Url { name };
     let Ok(url) = Url::parse(&text) else { return Err(malformed) };
     let bare = url.username().is_empty() && url.password().is_none() && url.fragment().is_none();
+    let address = url.host_str().and_then(|host| host.trim_matches(['[', ']']).parse().ok());
     match (url.scheme(), url.has_host() && bare) {
+        ("https", true) if address.is_some_and(is_link_local) => {
+            Err(SmsConfigError::LinkLocal { name })
+        }
         ("https", true) => Ok(url),
         ("http", true) if is_loopback(&url) => Ok(url),
         ("http", true) => Err(SmsConfigError::Insecure { name }),
@@ -194,3 +208,18 @@ const ACCOUNT: &str = "{account}";
 /// As long as there is no connection.
 const PATIENCE: Duration = Duration::from_secs(5);
 const PATIENCE_WITH_REQUEST: Duration = Duration::from_secs(15);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// T50
+    #[tokio::test]
+    async fn a_name_leads_nowhere_that_is_left_out() {
+        let url = Url::parse("http://localhost:9").unwrap();
+        let resolver = Resolver { leaves_out: |address| address.is_loopback() };
+        let client = client(&SmsSettings::default(), &url, None, resolver).unwrap();
+        let error = client.get(url).send().await.unwrap_err();
+        assert!(error.is_connect() && format!("{error:?}").contains("LinkLocal"), "{error:?}");
+    }
+}

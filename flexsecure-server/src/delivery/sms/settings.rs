@@ -193,6 +193,12 @@ pub enum SmsConfigError {
         /// The setting.
         name: &'static str,
     },
+    /// There a cloud gives its machines their credentials, and nobody has a gateway.
+    #[error("the host of {name} must not be link-local (169.254.0.0/16, fe80::/10)")]
+    LinkLocal {
+        /// The setting.
+        name: &'static str,
+    },
     /// It would change the path of the URL.
     #[error("account must be letters, digits, '.', '-' and '_'")]
     Account,

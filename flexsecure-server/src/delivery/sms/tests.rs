@@ -381,6 +381,27 @@ async fn a_yes_stays_one_whatever_follows_it() {
     }
 }
 
+/// T50
+#[tokio::test]
+async fn nothing_of_a_message_changes_where_it_goes() {
+    let gateway = Gateway::new(answer(200, "", "")).await;
+    let host = gateway.url.split('/').nth(2).unwrap().to_owned();
+    let settings =
+        json!({"body": "{{ to | form }}{{ text | form }}", "content_type": "text/plain"});
+    let provider = gateway.provider(settings);
+    for text in ["@evil.example/", "/../admin?x=1#f", "%2e%2e%2f", "//evil.example", "\r\nHost: x"]
+    {
+        let mut message = message();
+        message.to = text.to_owned();
+        message.system = text.to_owned();
+        message.text = SecretString::from(text);
+        provider.deliver(&message).await.unwrap();
+        let request = gateway.requests().pop().unwrap();
+        assert_eq!((request.line.as_str(), request.header("host")), ("POST /send", Some(&*host)));
+    }
+}
+
+/// T50
 #[tokio::test]
 async fn redirects_are_not_followed() {
     let target = Gateway::new(answer(200, "", "")).await;
@@ -484,6 +505,10 @@ fn settings_are_checked_before_anybody_waits_for_a_pin() {
         (json!({"url": null}), "an SMS gateway needs the setting url"),
         (json!({"url": "http://sms.example.com"}), "url must be https"),
         (json!({"url": "http://169.254.169.254/"}), "url must be https"),
+        (json!({"url": "https://169.254.169.254/"}), "url must not be link-local"),
+        (json!({"url": "https://0xa9fea9fe/"}), "url must not be link-local"),
+        (json!({"url": "https://[fe80::1]/"}), "url must not be link-local"),
+        (json!({"check_url": "https://[::ffff:169.254.1.1]"}), "check_url must not be link-local"),
         (json!({"url": "http://localhost.example.com/"}), "url must be https"),
         (json!({"url": "https://a.example/#f"}), "url must be like"),
         (json!({"check_url": "http://sms.example.com"}), "check_url must be https"),
