@@ -5,6 +5,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{Channel, Content, Message};
+use crate::directory::{breaks_line, is_invisible};
 
 /// What a message is to say, and in which language. Everything in its text comes from here and from the templates.
 #[derive(Clone)]
@@ -161,25 +162,12 @@ fn bound_line(host: &str, pin: &str) -> String {
 /// push the rest out of sight. The API lets none of it in; this holds for what is in the database already, too.
 fn one_line(text: &str, longest: usize) -> String {
     let visible = text.chars().filter(|c| !is_invisible(*c));
-    let spaced: String = visible.map(|c| if breaks(c) { ' ' } else { c }).collect();
+    let spaced: String = visible.map(|c| if breaks_line(c) { ' ' } else { c }).collect();
     let line = spaced.split_whitespace().collect::<Vec<_>>().join(" ");
     if line.chars().count() <= longest {
         return line;
     }
     line.chars().take(longest.saturating_sub(1)).chain(['…']).collect()
-}
-
-fn breaks(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')
-}
-
-/// Marks of direction, and characters without width.
-fn is_invisible(c: char) -> bool {
-    matches!(
-        c,
-        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{feff}'
-    )
 }
 
 const EMAIL_PIN: &str = "email-pin.txt";

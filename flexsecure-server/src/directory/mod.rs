@@ -39,6 +39,9 @@ pub(crate) use self::{
     keys::Caller,
     model::{SMS_DAILY_BUDGET, SystemFields},
     plan::{Fault, Plan, UserEdit, plan},
-    validate::{validate_auth_id, validate_country, validate_name, validate_operation},
+    validate::{
+        breaks_line, is_invisible, validate_auth_id, validate_country, validate_name,
+        validate_operation,
+    },
     word::{ChannelWord, MethodWord, ScopeWord},
 };

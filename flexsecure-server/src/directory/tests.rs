@@ -4,9 +4,16 @@ use super::validate::*;
 fn what_is_shown_to_people_can_neither_break_a_line_nor_turn_it_round() {
     assert!(validate_operation(""));
     assert!(validate_operation("Transfer 250.00 EUR to Zoë & Søn"));
-    for bad in
-        ["a\nb", "a\r\nBcc: x", "a\0", "a\u{202e}b", "a\u{2066}b", "a\u{200b}b", "a\u{2028}b"]
-    {
+    for bad in [
+        "a\nb",
+        "a\r\nBcc: x",
+        "a\0",
+        "a\u{202e}b",
+        "a\u{2066}b",
+        "a\u{200b}b",
+        "a\u{2028}b",
+        "a\u{ad}b",
+    ] {
         assert!(!validate_operation(bad), "{bad:?}");
         assert!(!validate_name(bad), "{bad:?}");
         assert!(!validate_auth_id(bad), "{bad:?}");
