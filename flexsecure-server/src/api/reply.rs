@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 use crate::{
     challenge::{Answer, Started},
-    serving::Refused,
+    serving::{NothingNew, Refused},
 };
 
 /// Everything the v1 API says.
@@ -56,10 +56,14 @@ pub(super) struct Wire {
 impl IntoResponse for Reply {
     fn into_response(self) -> Response {
         let retry_after = self.retry_after().map(HeaderValue::from);
+        let is_pending = matches!(self, Self::Checked(Answer::Pending { .. }));
         let (status, wire) = self.into_parts();
         let mut response = (status, Json(wire)).into_response();
         if let Some(retry_after) = retry_after {
             response.headers_mut().insert(RETRY_AFTER, retry_after);
+        }
+        if is_pending {
+            response.extensions_mut().insert(NothingNew);
         }
         response
     }

@@ -27,7 +27,7 @@ pub(crate) use self::{
     accept::accept,
     body::limit_time as limit_body_time,
     client::{Client, TrustedProxies},
-    observe::{Observer, observe},
+    observe::{NothingNew, Observer, observe},
     tls::TlsIdentity,
     wrong_keys::{Refused, WrongKeys},
 };

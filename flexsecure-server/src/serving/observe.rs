@@ -61,13 +61,18 @@ fn log(
 ) {
     let _entered = span.enter();
     let (route, status) = (route.as_str(), response.status().as_u16());
+    let is_healthy = route.starts_with("/health/") && response.status().is_success();
     // A line each few seconds that says nothing is left out unless asked for.
-    if route.starts_with("/health/") && response.status().is_success() {
+    if is_healthy || response.extensions().get::<NothingNew>().is_some() {
         tracing::debug!(target: "flexsecure::access", method, route, status, %client, milliseconds);
     } else {
         tracing::info!(target: "flexsecure::access", method, route, status, %client, milliseconds);
     }
 }
+
+/// Of an answer that is given again and again until something happens.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NothingNew;
 
 /// The pattern of a route, such as `/a/{token}`.
 #[derive(Debug)]

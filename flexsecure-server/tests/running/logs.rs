@@ -55,6 +55,20 @@ async fn each_request_has_a_line_with_its_id_and_never_a_secret() {
     assert!(log.lines().any(|line| line.contains("/v1/start")));
 }
 
+/// Whoever waits asks again and again.
+#[tokio::test]
+async fn a_check_that_finds_nothing_new_has_no_line_and_any_other_has() {
+    let place = Place::new().await;
+    let mut running = place.serve(&["--log", "json"]).await;
+    running.start_of("bob").await;
+    assert_eq!(running.check("bob", json!({})).await.json()["result"], "pending");
+    assert_ne!(running.check("nobody", json!({})).await.json()["result"], "pending");
+    send(running.get("/style.css")).await;
+    running.until_logged("/style.css").await;
+    let log = running.log();
+    assert_eq!(access(&entries(&log), "/v1/check").len(), 1, "{log}");
+}
+
 async fn id_of(running: &Running, given: &str) -> String {
     let answer = send(running.get("/style.css").header("x-request-id", given)).await;
     answer.headers["x-request-id"].to_str().unwrap().to_owned()
