@@ -2,9 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use flexsecure_server::{Directory, OpenError, StoreError};
+use flexsecure_server::{Directory, Method, NewUser, OpenError, StoreError};
 use serde_json::json;
 use sqlx::{Connection as _, PgConnection};
+use tokio::task::JoinSet;
 
 use crate::{
     database::Database,
@@ -184,4 +185,33 @@ async fn what_is_withdrawn_while_its_approval_is_taken_lets_nobody_in() {
     authority.until_sql(WAITING, "1").await;
     withdrawing.commit().await.unwrap();
     check.await.unwrap().is(403, &json!({"result": "expired"}));
+}
+
+/// Requests share their transactions, and not what one of them has to wait for.
+#[tokio::test(flavor = "multi_thread")]
+async fn whom_somebody_else_has_locked_keeps_nobody_else_waiting() {
+    let authority = Authority::new().await;
+    let directory = authority.server.directory();
+    let others: Vec<_> = (0..20).map(|number| format!("user-{number}")).collect();
+    for user in &others {
+        let email = format!("{user}@example.com");
+        directory.add_user(NewUser::new(user).email(&email)).await.unwrap();
+        directory.assign(user, &["bank"], Method::Pin).await.unwrap();
+    }
+    let mut other = connected(&authority).await;
+    let mut holding = other.begin().await.unwrap();
+    sqlx::query("SELECT id FROM users WHERE auth_id = 'alice' FOR UPDATE")
+        .execute(&mut *holding)
+        .await
+        .unwrap();
+    let start = |user: &str| send(authority.request("/v1/start", &check_body(user, json!({}))));
+    let locked = tokio::spawn(start("alice"));
+    let started: JoinSet<_> = others.iter().map(|user| start(user)).collect();
+    for answer in started.join_all().await {
+        assert_eq!(answer.status, 200, "{answer:?}");
+    }
+    authority.until_sql(WAITING, "1").await;
+    assert!(!locked.is_finished());
+    holding.commit().await.unwrap();
+    assert_eq!(locked.await.unwrap().status, 200);
 }

@@ -179,18 +179,4 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const GROUP: usize = 32;
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn nobody_is_decided_beside_another_whom_he_shares_something_with() {
-        let shared: [&[char]; 5] = [&['a'], &['b', 'c'], &['c'], &['a', 'c'], &['d']];
-        let of = |index: usize| shared[index].to_vec();
-        assert_eq!(wave(&[0, 1, 2, 3, 4], of), [0, 1, 4]);
-        assert_eq!(wave(&[2, 3], of), [2]);
-        assert_eq!(wave(&[3], of), [3]);
-        assert_eq!(wave(&[], of), [0_usize; 0]);
-        // Whoever waits for `a` holds `c` for himself.
-        assert_eq!(wave(&[0, 3, 2], of), [0]);
-    }
-}
+mod tests;
