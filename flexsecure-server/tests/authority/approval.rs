@@ -211,6 +211,15 @@ async fn a_disabled_user_has_no_link() {
     let asked = Asked::new().await;
     asked.authority.server.directory().disable("bob").await.unwrap();
     assert_eq!(asked.answer(&asked.number, "approve").await.status, 404);
+
+    // However he was disabled: nothing has been withdrawn here.
+    let asked = Asked::new().await;
+    let disabled = "UPDATE users SET disabled = TRUE WHERE auth_id = 'bob'";
+    asked.authority.sql(disabled).await.unwrap();
+    assert_eq!(asked.page("en").await.status, 404);
+    assert_eq!(asked.answer(&asked.number, "approve").await.status, 404);
+    let states = "SELECT state FROM challenges";
+    assert_eq!(asked.authority.sql(states).await.unwrap().concat(), ["pending"]);
 }
 
 #[tokio::test]

@@ -309,15 +309,13 @@ async fn what_another_account_has_used_up_is_not_missing_here() {
 async fn failures_count_for_the_method_by_which_they_were_made() {
     let start = |system: &'static str| json!({"system": system, "authid": "alice"});
     let yes = json!({"result": "authenticated"});
-    for disabled in [Method::Pin, Method::Passwordless] {
+    for (disabled, refused, works) in
+        [(Method::Pin, "bank", "bank-transfers"), (Method::Passwordless, "bank-transfers", "bank")]
+    {
         let authority = Authority::new().await;
         let directory = authority.server.directory();
         directory.assign("alice", &["bank-transfers"], Method::Passwordless).await.unwrap();
         disable(&authority, "alice", disabled).await;
-        let (works, refused) = match disabled {
-            Method::Pin => ("bank-transfers", "bank"),
-            _ => ("bank", "bank-transfers"),
-        };
         assert_eq!(authority.post("/v1/start", &start(refused)).await.status, 403);
         let started = authority.post("/v1/start", &start(works)).await.json();
         let mut check = start(works);
@@ -334,4 +332,43 @@ async fn failures_count_for_the_method_by_which_they_were_made() {
         let left = authority.sql("SELECT method, in_row FROM failures").await.unwrap();
         assert_eq!(left.concat(), [disabled.as_str(), "100"]);
     }
+}
+
+/// T22: what counts is how often it went wrong since it went right.
+#[tokio::test]
+async fn a_success_ends_the_row_of_failures() {
+    let authority = Authority::new().await;
+    let check = fail_once(&authority, "mine").await;
+    authority.check("alice", check).await.is(200, &json!({"result": "authenticated"}));
+
+    let mut numbers = Vec::new();
+    for session in ["one", "other"] {
+        let started = start(&authority, "bob", session).await.json();
+        let link = authority.newest().link().unwrap().to_owned();
+        numbers.push((link, started["match"].as_str().unwrap().to_owned()));
+    }
+    let failed = "SELECT method FROM failures";
+    for (is_wrong, left, (link, number)) in
+        [(true, vec![vec!["passwordless".to_owned()]], &numbers[0]), (false, vec![], &numbers[1])]
+    {
+        let other = if number == "47" { "48" } else { "47" };
+        let form = [("match", if is_wrong { other } else { number }), ("action", "approve")];
+        authority.answer_link(link, &form).await;
+        assert_eq!(authority.sql(failed).await.unwrap(), left);
+    }
+}
+
+/// T24: word of wrong PINs is paid for too.
+#[tokio::test]
+async fn an_alert_by_sms_counts_as_one() {
+    let authority = Authority::new().await;
+    let txn = start(&authority, "erin", "b").await.json()["txn"].clone();
+    let pin = authority.newest().pin().unwrap().to_owned();
+    for _ in 0..5 {
+        authority.check("erin", json!({"txn": txn, "pin": wrong(&pin)})).await;
+    }
+    assert_eq!((authority.sent(), authority.newest().channel()), (2, Channel::Sms));
+    let counts = "SELECT prefix, count FROM sms_counts ORDER BY prefix";
+    let counts = authority.sql(counts).await.unwrap();
+    assert_eq!(counts.concat(), ["", "2", "+417900", "2"]);
 }

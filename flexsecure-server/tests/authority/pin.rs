@@ -155,7 +155,9 @@ async fn a_disabled_user_is_refused_from_then_on() {
     let (authority, txn, pin) = started().await;
     authority.server.directory().disable("alice").await.unwrap();
     let refused = json!({"result": "security error"});
-    authority.check("alice", json!({"txn": txn, "pin": pin})).await.is(403, &refused);
+    for body in [json!({"txn": txn, "pin": pin}), json!({"txn": txn}), json!({})] {
+        authority.check("alice", body).await.is(403, &refused);
+    }
     authority.server.directory().enable("alice").await.unwrap();
     authority
         .check("alice", json!({"txn": txn, "pin": pin}))

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use flexsecure_server::{Channel, Method};
+use flexsecure_server::{Channel, Method, NewUser};
 use serde_json::{Value, json};
 
 use crate::harness::{Authority, send};
@@ -58,11 +58,15 @@ async fn a_message_names_the_operation_and_goes_by_sms_where_there_is_no_address
 #[tokio::test]
 async fn whom_it_refuses_it_does_not_tell_apart() {
     let authority = Authority::new().await;
+    let directory = authority.server.directory();
+    directory.add_user(NewUser::new("frank").email("frank@example.com")).await.unwrap();
+    directory.assign("frank", &["bank-transfers"], Method::Pin).await.unwrap();
     let long = "x".repeat(1_000);
     let cases = [
         ("bank", "nobody"),
         ("bank", "carol"),
         ("bank", "dave"),
+        ("bank", "frank"),
         ("nothing", "alice"),
         ("", ""),
         ("bank", long.as_str()),
@@ -76,7 +80,7 @@ async fn whom_it_refuses_it_does_not_tell_apart() {
     assert_eq!(authority.audited("start refused").await, i64::try_from(cases.len()).unwrap());
     assert!(!authority.dump().await.contains(&long));
 
-    authority.server.directory().set_policies("bank", Some(false), None).await.unwrap();
+    directory.set_policies("bank", Some(false), None).await.unwrap();
     let answer = authority.post("/v1/start", &json!({"system": "bank", "authid": "alice"})).await;
     answer.is(403, &json!({"result": "security error"}));
 }
@@ -126,6 +130,19 @@ async fn another_operation_is_another_challenge() {
         authority.server.inbox().messages()[0].pin(),
         authority.server.inbox().messages()[1].pin()
     );
+}
+
+#[tokio::test]
+async fn another_system_is_another_challenge() {
+    let authority = Authority::new().await;
+    let start = async |system: &str| {
+        let body = json!({"system": system, "authid": "alice"});
+        authority.post("/v1/start", &body).await.json()["txn"].clone()
+    };
+    let (bank, transfers) = (start("bank").await, start("bank-transfers").await);
+    assert_ne!(bank, transfers);
+    assert_eq!((start("bank").await, start("bank-transfers").await), (bank, transfers));
+    assert_eq!(authority.sent(), 2);
 }
 
 #[tokio::test]

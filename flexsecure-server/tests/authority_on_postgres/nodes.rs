@@ -187,6 +187,27 @@ async fn what_is_withdrawn_while_its_approval_is_taken_lets_nobody_in() {
     check.await.unwrap().is(403, &json!({"result": "expired"}));
 }
 
+/// So it does for a user who is being disabled.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_waits_for_its_user_who_is_being_disabled() {
+    let authority = Authority::new().await;
+    authority.start("bob").await;
+    let mut other = connected(&authority).await;
+    let mut holding = other.begin().await.unwrap();
+    sqlx::query("SELECT id FROM challenges FOR UPDATE").execute(&mut *holding).await.unwrap();
+    let server = authority.server.clone();
+    let disabling = tokio::spawn(async move { server.directory().disable("bob").await });
+    authority.until_sql(WAITING, "1").await;
+    let body = json!({"system": "bank", "authid": "bob", "operation": "another"});
+    let start = tokio::spawn(send(authority.request("/v1/start", &body)));
+    authority.until_sql(WAITING, "2").await;
+    holding.commit().await.unwrap();
+    disabling.await.unwrap().unwrap();
+    start.await.unwrap().is(403, &json!({"result": "security error"}));
+    let states = "SELECT state FROM challenges";
+    assert_eq!(authority.sql(states).await.unwrap().concat(), ["withdrawn"]);
+}
+
 /// Requests share their transactions, and not what one of them has to wait for.
 #[tokio::test(flavor = "multi_thread")]
 async fn whom_somebody_else_has_locked_keeps_nobody_else_waiting() {

@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use sqlx::{Connection as _, PgConnection};
 use temporary_postgres::TemporaryPostgres;
 
 use super::*;
@@ -23,7 +24,8 @@ struct Queued {
     server: Server,
     account: AccountId,
     txn: String,
-    _postgres: Option<TemporaryPostgres>,
+    /// The server, and which of its databases it is in.
+    postgres: Option<(TemporaryPostgres, String)>,
     _folder: tempfile::TempDir,
 }
 
@@ -37,12 +39,13 @@ impl Queued {
         let database = postgres.create_database("outbox").unwrap();
         let keys = folder.path().join("flexsecure.keys");
         let config = |url| Config::postgres(database.as_str(), &*keys, url);
-        [on_sqlite, Self::open(folder, Some(postgres), config).await]
+        let postgres = Some((postgres, database.clone()));
+        [on_sqlite, Self::open(folder, postgres, config).await]
     }
 
     async fn open(
         folder: tempfile::TempDir,
-        postgres: Option<TemporaryPostgres>,
+        postgres: Option<(TemporaryPostgres, String)>,
         config: impl FnOnce(PublicUrl) -> Config,
     ) -> Self {
         let url = PublicUrl::parse("http://127.0.0.1:4000").unwrap();
@@ -71,7 +74,7 @@ impl Queued {
             panic!("nothing was queued");
         };
         let (account, txn) = (caller.account, challenge.txn);
-        Self { server, account, txn, _postgres: postgres, _folder: folder }
+        Self { server, account, txn, postgres, _folder: folder }
     }
 
     async fn exchange(&self, settled: &[Settled], now: UnixMillis) -> Vec<Due> {
@@ -151,4 +154,39 @@ async fn what_runs_out_before_it_is_taken_is_not_sent() {
         assert!(queued.exchange(&[], after(300)).await.is_empty());
         assert_eq!(queued.state().await, in_state("failed", 1));
     }
+}
+
+/// F70: SQLite lets only one write at a time; PostgreSQL does not.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_another_process_is_taking_is_left_to_it() {
+    let [_, queued] = Queued::on_each().await;
+    let (_, url) = queued.postgres.as_ref().unwrap();
+    let mut other = PgConnection::connect(url).await.unwrap();
+    let mut watching = PgConnection::connect(url).await.unwrap();
+    let mut taking = other.begin().await.unwrap();
+    sqlx::query("UPDATE outbox SET state = 'sending', tries = 1, due_at = due_at + 60000")
+        .execute(&mut *taking)
+        .await
+        .unwrap();
+    let waits = async {
+        let waiting = "SELECT EXISTS (SELECT 1 FROM pg_stat_activity
+            WHERE datname = current_database() AND wait_event_type = 'Lock')";
+        while !sqlx::query_scalar::<_, bool>(waiting).fetch_one(&mut watching).await.unwrap() {
+            tokio::task::yield_now().await;
+        }
+    };
+    let exchange = queued.exchange(&[], NOW);
+    tokio::pin!(exchange);
+    // It passes over what is locked, or it would have to see afterwards that it was taken.
+    let early = tokio::select! {
+        taken = &mut exchange => Some(taken),
+        () = waits => None,
+    };
+    taking.commit().await.unwrap();
+    let taken = match early {
+        Some(taken) => taken,
+        None => exchange.await,
+    };
+    assert!(taken.is_empty(), "{taken:?}");
+    assert_eq!(queued.state().await, in_state("sending", 1));
 }

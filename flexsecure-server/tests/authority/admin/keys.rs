@@ -71,11 +71,15 @@ async fn a_key_for_one_system_asks_for_no_other() {
     let office = Office::new().await;
     let body = json!({"name": "till", "scopes": ["authenticate"], "system": "bank"});
     let key = office.make(&body).await;
-    for (system, status) in [("bank", 200), ("bank-transfers", 403)] {
-        let url = format!("{}/v1/start", office.authority.base);
-        let body = json!({"system": system, "authid": "alice"});
-        let start = office.authority.http.post(url).header("apikey", &key).json(&body);
-        assert_eq!(send(start).await.status, status, "{system}");
+    let rotated = office.post("keys/till/rotate", &json!(null)).await.json();
+    assert_eq!(rotated["about"]["scopes"], body["scopes"]);
+    for key in [key.as_str(), rotated["key"].as_str().unwrap()] {
+        for (system, status) in [("bank", 200), ("bank-transfers", 403)] {
+            let url = format!("{}/v1/start", office.authority.base);
+            let body = json!({"system": system, "authid": "alice"});
+            let start = office.authority.http.post(url).header("apikey", key).json(&body);
+            assert_eq!(send(start).await.status, status, "{system}");
+        }
     }
 }
 

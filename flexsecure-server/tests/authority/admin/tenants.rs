@@ -4,7 +4,7 @@ use flexsecure_server::{KeyRequest, Method, NewUser, Policies, Scopes, System};
 use serde_json::json;
 
 use super::{Office, document::calls, is_problem};
-use crate::harness::send;
+use crate::harness::{check_body, send};
 
 /// T47: whatever a path can name: what the one account has, by every name, is none for the other.
 #[tokio::test]
@@ -127,4 +127,34 @@ async fn what_has_the_same_name_in_both_is_changed_in_one() {
     let put = http.put(url("account")).header("apikey", key.expose()).json(&settings);
     assert_eq!(send(put).await.json()["name"], "other");
     assert_eq!(office.get("account").await.json()["sms_countries"], json!(["+41"]));
+}
+
+/// T47: a challenge is none for another account, whatever of it is known there.
+#[tokio::test]
+async fn a_challenge_of_another_account_is_none() {
+    let Office { authority, .. } = Office::new().await;
+    let other = authority.server.directory().account("other").await.unwrap();
+    let key = other.create_key("asks").await.unwrap().expose().to_owned();
+    let alices = authority.start("alice").await["txn"].clone();
+    let pin = authority.newest().pin().unwrap().to_owned();
+    let bobs = authority.start("bob").await;
+    let form = [("match", bobs["match"].as_str().unwrap()), ("action", "approve")];
+    authority.answer_link(authority.newest().link().unwrap(), &form).await;
+    let before = authority.sql("SELECT attempts, claimed FROM challenges").await.unwrap();
+    for (user, more) in [
+        ("alice", json!({})),
+        ("alice", json!({"txn": alices})),
+        ("alice", json!({"pin": pin})),
+        ("alice", json!({"txn": alices, "pin": pin})),
+        ("bob", json!({})),
+        ("bob", json!({"txn": bobs["txn"]})),
+    ] {
+        let check = authority.http.post(format!("{}/v1/check", authority.base));
+        let check = check.header("apikey", &key).json(&check_body(user, more));
+        send(check).await.is(403, &json!({"result": "security error"}));
+    }
+    assert_eq!(authority.sql("SELECT attempts, claimed FROM challenges").await.unwrap(), before);
+    for (user, more) in [("alice", json!({"txn": alices, "pin": pin})), ("bob", json!({}))] {
+        authority.check(user, more).await.is(200, &json!({"result": "authenticated"}));
+    }
 }
