@@ -209,7 +209,7 @@ async fn apply(
                  WITH ORDINALITY
                  AS r (id, attempts, state, claimed, read_attempts, clears, in_row, streak,
                      last_at, events, position)
-             WHERE c.id = r.id AND c.state = 'pending' AND c.attempts = r.read_attempts
+             WHERE c.id = r.id AND c.state = $14 AND c.attempts = r.read_attempts
              RETURNING c.id, c.account_id, c.system_id, c.user_id, c.method, c.ip, r.clears,
                  r.in_row, r.streak, r.last_at, r.events, r.position
          ), cleared AS (
@@ -251,6 +251,7 @@ async fn apply(
     .bind(failures().map(|set| set.map(|set| i64::from(set.streak))).collect::<Vec<_>>())
     .bind(failures().map(|set| set.map(|set| set.last_at.as_millis())).collect::<Vec<_>>())
     .bind(events.collect::<Vec<_>>())
+    .bind(State::Pending.as_str())
     .fetch_all(&mut *connection)
     .await?;
     let written: HashSet<_> = written.into_iter().collect();

@@ -194,7 +194,8 @@ impl Postgres {
     async fn expire(&self, most: u32, now: UnixMillis) -> Result<u64, StoreError> {
         let expired = sqlx::query(
             "WITH due AS (
-                 SELECT id FROM challenges WHERE state = 'pending' AND expires_at <= $1
+                 SELECT id FROM challenges
+                 WHERE ended_at IS NULL AND state = 'pending' AND expires_at <= $1
                  ORDER BY expires_at LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED
              ), ended AS (
                  UPDATE challenges c SET state = 'expired', ended_at = $1 FROM due

@@ -60,6 +60,8 @@ pub(super) async fn pool(options: PgConnectOptions) -> Result<PgPool, StoreError
             // still be small: it must not be one that reads all of them.
             ("plan_cache_mode", "force_generic_plan"),
             ("enable_seqscan", "off"),
+            // It would find all that was ever due: only a plain scan leaves a mark at what is gone.
+            ("enable_bitmapscan", "off"),
             ("enable_hashjoin", "off"),
             ("enable_mergejoin", "off"),
             ("jit", "off"),

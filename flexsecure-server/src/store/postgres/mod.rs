@@ -11,6 +11,10 @@
 //!    budget are decided one after the other, and the second by what the first has written. Whose user somebody else
 //!    has locked waits alone.
 //!
+//! 5. A plan is made once, perhaps for empty tables. So that it can only be the right one, `state` is compared with a
+//!    parameter, not with a literal, wherever a challenge is named by its id: a literal invites an index of all that is
+//!    pending.
+//!
 //! | file | role |
 //! | --- | --- |
 //! | `connection`, `retry`, `turns`, `groups` | how the database is asked, and for how many at once |

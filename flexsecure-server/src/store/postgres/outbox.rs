@@ -6,6 +6,7 @@ use sqlx::{Row as _, postgres::PgRow};
 use super::{Postgres, audit::record_challenges, retry::retry, row};
 use crate::{
     StoreError, UnixMillis,
+    challenge::State,
     store::{Backlog, Due, Event, Kind, OutboxStore, Settled, Settlement},
 };
 
@@ -14,7 +15,7 @@ macro_rules! wanted {
     () => {
         "(o.kind <> 'challenge' OR EXISTS (
              SELECT 1 FROM challenges c
-             WHERE c.id = o.challenge_id AND c.state = 'pending' AND c.expires_at > $7
+             WHERE c.id = o.challenge_id AND c.state = $15 AND c.expires_at > $7
          ))"
     };
 }
@@ -132,6 +133,7 @@ impl Postgres {
         .bind(Event::SendUnknown.as_str())
         .bind(Event::SendFailed.as_str())
         .bind(&settled.tries)
+        .bind(State::Pending.as_str())
         .try_map(|row: PgRow| {
             Ok(Due {
                 id: row.try_get(0)?,

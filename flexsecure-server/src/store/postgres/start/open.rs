@@ -89,7 +89,7 @@ pub(super) async fn open(
                   ORDER BY id FOR NO KEY UPDATE SKIP LOCKED)
          ), ended AS (
              UPDATE challenges c SET state = r.end_state, ended_at = $1 FROM asked r
-             WHERE c.id = r.ends AND c.state = 'pending' RETURNING c.id, c.ip, r.position
+             WHERE c.id = r.ends AND c.state = $30 RETURNING c.id, c.ip, r.position
          ), changed AS (
              INSERT INTO challenges (account_id, txn, system_id, user_id, operation, binding,
                  method, server_key, nonce, token_hash, match_number, ip, network, user_agent,
@@ -178,6 +178,7 @@ pub(super) async fn open(
     .bind(limits::day(now).0)
     .bind(i32::try_from(limits::SMS_PREFIX).unwrap_or(i32::MAX))
     .bind(Event::Started.as_str())
+    .bind(State::Pending.as_str())
     .fetch_all(connection)
     .await?;
     let started = opened.into_iter().filter_map(|(position, id)| {

@@ -81,7 +81,7 @@ impl Writing<'_> {
             touched!(),
             ", ended AS (
                  UPDATE challenges SET state = $8, ended_at = $2
-                 WHERE id = $9 AND state = 'pending' RETURNING id, ip
+                 WHERE id = $9 AND state = $13 RETURNING id, ip
              )
              INSERT INTO audit (account_id, at, event, system, auth_id, challenge_id, ip, detail)
              SELECT $1, $2, $10, $6, $7, e.id, e.ip, NULL FROM ended e
@@ -95,6 +95,7 @@ impl Writing<'_> {
         .bind(ends.map(|(_, state)| end_event(state).as_str()))
         .bind(event.as_str())
         .bind(detail)
+        .bind(State::Pending.as_str())
         .execute(&mut *self.connection)
         .await?;
         Ok(())
@@ -130,7 +131,7 @@ impl Writing<'_> {
                 touched!(),
                 ", changed AS (
                      UPDATE challenges SET sent_at = $2, sends = sends + 1
-                     WHERE id = $12 AND state = 'pending' RETURNING id, account_id, user_id, ip
+                     WHERE id = $12 AND state = $14 RETURNING id, account_id, user_id, ip
                  ), ",
                 keyed!(),
                 ", ",
@@ -143,6 +144,7 @@ impl Writing<'_> {
         let resent = query
             .bind(pending.id)
             .bind(Event::ResendAsked.as_str())
+            .bind(State::Pending.as_str())
             .execute(&mut *self.connection)
             .await?
             .rows_affected()
