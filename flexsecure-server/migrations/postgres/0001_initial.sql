@@ -116,6 +116,7 @@ CREATE UNIQUE INDEX challenges_one_live ON challenges (user_id, system_id, opera
     WHERE state = 'pending';
 CREATE UNIQUE INDEX challenges_token ON challenges (token_hash) WHERE token_hash IS NOT NULL;
 CREATE INDEX challenges_newest ON challenges (user_id, system_id, id);
+CREATE INDEX challenges_expiry ON challenges (expires_at);
 -- Said in other words than above, so that only what asks for these words, and not for a user, is answered by it.
 CREATE INDEX challenges_pending_expiry ON challenges (expires_at) WHERE ended_at IS NULL;
 CREATE INDEX challenges_network ON challenges (account_id, network, created_at) WHERE network IS NOT NULL;

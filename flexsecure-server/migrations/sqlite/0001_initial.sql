@@ -115,6 +115,7 @@ CREATE UNIQUE INDEX challenges_one_live ON challenges (user_id, system_id, opera
     WHERE state = 'pending';
 CREATE UNIQUE INDEX challenges_token ON challenges (token_hash) WHERE token_hash IS NOT NULL;
 CREATE INDEX challenges_newest ON challenges (user_id, system_id, id);
+CREATE INDEX challenges_expiry ON challenges (expires_at);
 CREATE INDEX challenges_pending_expiry ON challenges (expires_at) WHERE state = 'pending';
 CREATE INDEX challenges_network ON challenges (account_id, network, created_at) WHERE network IS NOT NULL;
 

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use sqlx::{PgConnection, PgPool, Row as _, postgres::PgRow};
 
 use super::{
-    groups::{Grouped, index_of, rounds, wave},
+    groups::{Grouped, begin, index_of, rounds, wave},
     keys::touched_before,
     lookups::find,
     retry::TRIES,
@@ -40,7 +40,7 @@ impl Grouped for Submitting {
         group: &[Self],
     ) -> Result<Vec<Option<Self::Answer>>, StoreError> {
         let now = group.iter().map(|submitting| submitting.now).max().unwrap_or_default();
-        let mut transaction = pool.begin().await?;
+        let mut transaction = begin(pool, group.len()).await?;
         let locked = lock(&mut transaction, group).await?;
         let mut answers = BTreeMap::new();
         let mut left: Vec<usize> = (0..group.len()).collect();
@@ -128,7 +128,7 @@ pub(super) async fn decide(
     decision: Decision,
     now: UnixMillis,
 ) -> Result<(Option<i64>, Outcome), StoreError> {
-    let mut transaction = pool.begin().await?;
+    let mut transaction = begin(pool, 1).await?;
     sqlx::query(
         "SELECT u.id FROM challenges c JOIN users u ON u.id = c.user_id
              WHERE c.token_hash = $1 FOR NO KEY UPDATE OF u",

@@ -213,13 +213,11 @@ impl Postgres {
         Ok(expired.rows_affected())
     }
 
-    /// Of the oldest only: none of them lives much longer than another.
     async fn forget(&self, before: UnixMillis, most: u32) -> Result<u64, StoreError> {
         let forgotten = sqlx::query(
             "WITH old AS (
                  SELECT id FROM challenges WHERE expires_at <= $1
-                   AND id IN (SELECT id FROM challenges ORDER BY id LIMIT $2)
-                 ORDER BY id FOR UPDATE SKIP LOCKED
+                 ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED
              )
              DELETE FROM challenges c USING old WHERE c.id = old.id",
         )

@@ -14,11 +14,24 @@ use std::{
 };
 
 use async_trait::async_trait;
-use sqlx::PgPool;
-use tokio::{sync::oneshot, time::timeout};
+use sqlx::{PgPool, PgTransaction};
+use tokio::{
+    sync::{Semaphore, oneshot},
+    time::{Instant, timeout},
+};
 
-use super::retry::{TRIES, code, retry};
+use super::retry::{TRIES, code, is_damage, retry};
 use crate::StoreError;
+
+/// A transaction for `count`: several do not wait for what somebody else has locked, but go alone then.
+pub(super) async fn begin(
+    pool: &PgPool,
+    count: usize,
+) -> Result<PgTransaction<'static>, StoreError> {
+    let alone = count <= 1;
+    super::begin(pool, if alone { "BEGIN" } else { "BEGIN; SET LOCAL lock_timeout = '250ms'" })
+        .await
+}
 
 /// What can be done for several at once.
 #[async_trait]
@@ -39,10 +52,12 @@ pub(super) struct Groups<J: Grouped>(Arc<Inner<J>>);
 struct Inner<J: Grouped> {
     pool: PgPool,
     waiting: Mutex<Waiting<J>>,
+    /// For those who go alone: they must not take all connections from the others.
+    alone: Semaphore,
 }
 
 struct Waiting<J: Grouped> {
-    jobs: VecDeque<Job<J>>,
+    jobs: VecDeque<(Instant, Job<J>)>,
     is_worked_on: bool,
 }
 
@@ -52,7 +67,7 @@ type Reply<J> = oneshot::Sender<Result<<J as Grouped>::Answer, StoreError>>;
 impl<J: Grouped> Groups<J> {
     pub(super) fn new(pool: PgPool) -> Self {
         let waiting = Mutex::new(Waiting { jobs: VecDeque::new(), is_worked_on: false });
-        Self(Arc::new(Inner { pool, waiting }))
+        Self(Arc::new(Inner { pool, waiting, alone: Semaphore::new(ALONE_AT_ONCE) }))
     }
 
     /// It is carried out even if nobody waits for the answer any more.
@@ -60,7 +75,7 @@ impl<J: Grouped> Groups<J> {
         let (reply, replied) = oneshot::channel();
         let is_worked_on = {
             let mut waiting = self.0.waiting();
-            waiting.jobs.push_back((job, reply));
+            waiting.jobs.push_back((Instant::now(), (job, reply)));
             mem::replace(&mut waiting.is_worked_on, true)
         };
         if !is_worked_on {
@@ -89,9 +104,19 @@ impl<J: Grouped> Inner<J> {
     /// None if nobody waits any more: whoever comes next has to see to it himself.
     fn next(&self) -> Option<Vec<Job<J>>> {
         let mut waiting = self.waiting();
-        let count = waiting.jobs.len().min(GROUP);
-        waiting.is_worked_on = count > 0;
-        (count > 0).then(|| waiting.jobs.drain(..count).collect())
+        let mut group = Vec::new();
+        while group.len() < GROUP
+            && let Some((since, (job, reply))) = waiting.jobs.pop_front()
+        {
+            if since.elapsed() < LONGEST_WAIT {
+                group.push((job, reply));
+            } else {
+                // What is behind it is younger, and has a chance to be of use.
+                let _unheard = reply.send(Err(sqlx::Error::PoolTimedOut.into()));
+            }
+        }
+        waiting.is_worked_on = !group.is_empty();
+        waiting.is_worked_on.then_some(group)
     }
 
     async fn see_to(self: Arc<Self>, group: Vec<Job<J>>) {
@@ -122,6 +147,8 @@ impl<J: Grouped> Inner<J> {
 
     /// Apart from the others, who go on.
     async fn see_to_one(self: Arc<Self>, job: J, reply: Reply<J>) {
+        // It is never closed.
+        let _permit = self.alone.acquire().await.ok();
         let alone = self.carry_out(slice::from_ref(&job)).await;
         let answer =
             alone.and_then(|one| one.into_iter().flatten().next().ok_or(StoreError::Undone));
@@ -167,14 +194,18 @@ pub(super) fn index_of(position: i64) -> usize {
     usize::try_from(position.saturating_sub(1)).unwrap_or(usize::MAX)
 }
 
-/// Whether the database found fault with what one of them asks for, or with the row of one of them, and not with itself
+/// Whether the fault is with what one of them asks for, or with the row of one of them, and not with the database
 /// (PostgreSQL, appendix A: data, constraints, and rows that somebody else has locked for too long).
 fn is_of_one(error: &StoreError) -> bool {
     code(error).is_some_and(|code| matches!(code.get(..2), Some("22" | "23" | "55")))
+        || is_damage(error)
 }
 
 /// Longer than the database works on a statement, or waits for a lock.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// Who has waited so long is told that there is no room: he will not wait much longer.
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
+const ALONE_AT_ONCE: usize = 2;
 /// How long the first of them waits for the others.
 const GROUP: usize = 32;
 

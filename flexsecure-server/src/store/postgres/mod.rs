@@ -6,10 +6,12 @@
 //! 2. What others change too (they withdraw and expire challenges) is updated on the condition that it is still as it
 //!    was read, and the number of rows says whether it was.
 //! 3. Locks are taken in one order: users by their id, what limits count under, systems, challenges by their id,
-//!    counters. Nobody else waits with a lock that these need.
+//!    counters. Nobody else waits with a lock that these need. Where several are decided one after the other in a
+//!    transaction, the second may take what the first would have had to take before: PostgreSQL ends one of two that
+//!    wait for each other, and that one is carried out again.
 //! 4. Requests share statements and transactions, see `groups`. Two that concern the same user, address, network or
-//!    budget are decided one after the other, and the second by what the first has written. Whose user somebody else
-//!    has locked waits alone.
+//!    budget are decided one after the other, and the second by what the first has written. Who would have to wait for
+//!    somebody else's transaction waits alone.
 //!
 //! 5. A plan is made once, perhaps for empty tables. So that it can only be the right one, `state` is compared with a
 //!    parameter, not with a literal, wherever a challenge is named by its id: a literal invites an index of all that is
@@ -98,8 +100,19 @@ impl Postgres {
     }
 
     async fn begin(&self) -> Result<PgTransaction<'static>, StoreError> {
-        Ok(self.pool.begin().await?)
+        begin(&self.pool, "BEGIN").await
     }
+}
+
+/// To its end, even if nobody waits for it any more: a connection whose `BEGIN` was given up half-way would come back to
+/// the others with a transaction that nobody ends.
+async fn begin(
+    pool: &PgPool,
+    statement: &'static str,
+) -> Result<PgTransaction<'static>, StoreError> {
+    let pool = pool.clone();
+    let begun = tokio::spawn(async move { pool.begin_with(statement).await }).await;
+    Ok(begun.map_err(StoreError::interrupted)??)
 }
 
 impl fmt::Debug for Postgres {

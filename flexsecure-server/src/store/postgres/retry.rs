@@ -4,7 +4,7 @@ use crate::{DirectoryError, StoreError, challenge::ServiceError};
 
 /// Does it again if PostgreSQL ended the transaction to break a deadlock. Nothing of it has been told yet.
 ///
-/// The order of locks leaves none, so this is for what an administrator does by hand meanwhile.
+/// The order of locks leaves few: between groups, and by what an administrator does by hand meanwhile.
 pub(super) async fn retry<T, E, F>(mut work: impl FnMut() -> F) -> Result<T, E>
 where
     E: Failure,
@@ -44,6 +44,12 @@ impl Failure for DirectoryError {
 
 fn ended_for_another(error: &StoreError) -> bool {
     code(error).is_some_and(|code| code == DEADLOCK_DETECTED || code == SERIALIZATION_FAILURE)
+}
+
+/// Whether a row holds what can't be read.
+pub(super) fn is_damage(error: &StoreError) -> bool {
+    let StoreError::Database(error) = error else { return false };
+    matches!(error.downcast_ref::<sqlx::Error>(), Some(sqlx::Error::ColumnDecode { .. }))
 }
 
 /// What the database itself says went wrong, if it says anything.

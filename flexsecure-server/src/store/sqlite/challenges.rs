@@ -133,13 +133,12 @@ impl ChallengeStore for Sqlite {
             for &challenge in &expired {
                 end(connection, challenge, State::Expired, now)?;
             }
-            // Of the oldest only: none of them lives much longer than another.
             let forgotten = connection
                 .prepare_cached(
                     "DELETE FROM challenges WHERE id IN
-                     (SELECT id FROM challenges ORDER BY id LIMIT ?) AND expires_at <= ?",
+                     (SELECT id FROM challenges WHERE expires_at <= ? LIMIT ?)",
                 )?
-                .execute(params![most, forget_before.as_millis()])?;
+                .execute(params![forget_before.as_millis(), most])?;
             let most = usize::try_from(most).unwrap_or(usize::MAX);
             Ok(expired.len() >= most || forgotten >= most)
         })

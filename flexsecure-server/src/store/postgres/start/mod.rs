@@ -20,7 +20,7 @@ use self::{
     open::{Opening, Target, open},
     writing::Writing,
 };
-use super::groups::{Grouped, index_of, rounds, wave};
+use super::groups::{Grouped, begin, index_of, rounds, wave};
 use crate::{
     Channel, StoreError, UnixMillis,
     challenge::{Draft, StartPlan, StartRequest, StartStep, State, limits, plan_start},
@@ -41,7 +41,7 @@ impl Grouped for Starting {
 
     async fn carry_out(pool: &PgPool, group: &[Self]) -> Result<Vec<Option<Start>>, StoreError> {
         let now = group.iter().map(|starting| starting.now).max().unwrap_or_default();
-        let mut transaction = pool.begin().await?;
+        let mut transaction = begin(pool, group.len()).await?;
         let counters = lock(&mut transaction, group).await?;
         let mut started: BTreeMap<usize, Option<Start>> = BTreeMap::new();
         let mut left: Vec<usize> = (0..group.len()).collect();

@@ -104,7 +104,7 @@ pub(super) async fn open(
          ), keyed AS (
              INSERT INTO idempotency_keys (api_key_id, key_hash, challenge_id)
              SELECT o.api_key, o.key_hash, o.challenge_id FROM opened o
-             WHERE o.key_hash IS NOT NULL
+             WHERE o.key_hash IS NOT NULL ORDER BY o.api_key, o.key_hash
              ON CONFLICT (api_key_id, key_hash) DO UPDATE SET challenge_id = excluded.challenge_id
          ), queued AS (
              INSERT INTO outbox (account_id, user_id, challenge_id, kind, channel, address,
