@@ -3,13 +3,14 @@
 use std::time::{Duration, Instant};
 
 use flexsecure_server::{Directory, Method, NewUser, OpenError, StoreError};
+use reqwest::RequestBuilder;
 use serde_json::json;
 use sqlx::{Connection as _, PgConnection};
 use tokio::task::JoinSet;
 
 use crate::{
     database::Database,
-    harness::{Authority, check_body, send},
+    harness::{Answer, Authority, check_body, send},
     long_poll::{answered, held},
 };
 
@@ -208,6 +209,16 @@ async fn a_start_waits_for_its_user_who_is_being_disabled() {
     assert_eq!(authority.sql(states).await.unwrap().concat(), ["withdrawn"]);
 }
 
+/// As long as it is unavailable: a lock is waited for three seconds, whatever else goes on meanwhile.
+async fn again_and_again(request: RequestBuilder) -> Answer {
+    loop {
+        let answer = send(request.try_clone().unwrap()).await;
+        if answer.status != 503 {
+            return answer;
+        }
+    }
+}
+
 /// Requests share their transactions, and not what one of them has to wait for.
 #[tokio::test(flavor = "multi_thread")]
 async fn whom_somebody_else_has_locked_keeps_nobody_else_waiting() {
@@ -225,9 +236,9 @@ async fn whom_somebody_else_has_locked_keeps_nobody_else_waiting() {
         .execute(&mut *holding)
         .await
         .unwrap();
-    let start = |user: &str| send(authority.request("/v1/start", &check_body(user, json!({}))));
-    let locked = tokio::spawn(start("alice"));
-    let started: JoinSet<_> = others.iter().map(|user| start(user)).collect();
+    let start = |user: &str| authority.request("/v1/start", &check_body(user, json!({})));
+    let locked = tokio::spawn(again_and_again(start("alice")));
+    let started: JoinSet<_> = others.iter().map(|user| send(start(user))).collect();
     for answer in started.join_all().await {
         assert_eq!(answer.status, 200, "{answer:?}");
     }
@@ -235,4 +246,36 @@ async fn whom_somebody_else_has_locked_keeps_nobody_else_waiting() {
     assert!(!locked.is_finished());
     holding.commit().await.unwrap();
     assert_eq!(locked.await.unwrap().status, 200);
+}
+
+/// T20: nor is anybody judged who is locked, whoever else is in the group.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_pin_is_judged_while_somebody_else_has_locked_its_user() {
+    let authority = Authority::new().await;
+    let directory = authority.server.directory();
+    authority.start("alice").await;
+    let pin = authority.newest().pin().unwrap().to_owned();
+    let others: Vec<_> = (0..20).map(|number| format!("user-{number}")).collect();
+    for user in &others {
+        directory.add_user(NewUser::new(user).email("user@example.com")).await.unwrap();
+        directory.assign(user, &["bank"], Method::Pin).await.unwrap();
+    }
+    let mut other = connected(&authority).await;
+    let mut holding = other.begin().await.unwrap();
+    sqlx::query("SELECT id FROM users WHERE auth_id = 'alice' FOR UPDATE")
+        .execute(&mut *holding)
+        .await
+        .unwrap();
+    let check = |user: &str| authority.request("/v1/check", &check_body(user, json!({"pin": pin})));
+    // They are under way when she comes, and most of them share her transaction.
+    let mut answered: JoinSet<_> = others[..10].iter().map(|user| send(check(user))).collect();
+    let locked = tokio::spawn(again_and_again(check("alice")));
+    others[10..].iter().for_each(|user| drop(answered.spawn(send(check(user)))));
+    for answer in answered.join_all().await {
+        assert_eq!(answer.status, 403, "{answer:?}");
+    }
+    authority.until_sql(WAITING, "1").await;
+    assert!(!locked.is_finished());
+    holding.commit().await.unwrap();
+    locked.await.unwrap().is(200, &json!({"result": "authenticated"}));
 }

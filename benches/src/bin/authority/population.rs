@@ -26,17 +26,24 @@ pub(crate) fn make(
     for system in [PIN_SYSTEM, LINK_SYSTEM] {
         program.run(&database, &["system", "add", system])?;
     }
-    let file = tempfile::Builder::new().suffix(".csv").tempfile();
-    let mut file = file.map_err(|error| error.to_string())?;
-    write_users(population, &mut file).map_err(|error| error.to_string())?;
-    program.run(&database, &["user", "import", &file.path().to_string_lossy()])?;
+    let mut all = population.all().peekable();
+    while all.peek().is_some() {
+        let file = tempfile::Builder::new().suffix(".csv").tempfile();
+        let mut file = file.map_err(|error| error.to_string())?;
+        let some = all.by_ref().take(IMPORTED_AT_ONCE);
+        write_users(some, &mut file).map_err(|error| error.to_string())?;
+        program.run(&database, &["user", "import", &file.path().to_string_lossy()])?;
+    }
     program.run(&database, &["key", "create", "bench"])
 }
 
-fn write_users(population: Population, file: &mut impl Write) -> io::Result<()> {
+fn write_users(
+    users: impl Iterator<Item = (String, &'static str, Method)>,
+    file: &mut impl Write,
+) -> io::Result<()> {
     let mut file = BufWriter::new(file);
     writeln!(file, "authid,email,assignments")?;
-    for (user, system, method) in population.all() {
+    for (user, system, method) in users {
         writeln!(file, "{user},{},{system}={method}", address(&user))?;
     }
     file.flush()
@@ -85,6 +92,7 @@ pub(crate) async fn age(kind: Kind, store: &Store, count: u64) -> Result<(), Str
                 }
                 "state" => "'expired'".to_owned(),
                 // From 1 to 23 hours before the one that is copied.
+                "ended_at" => "c.expires_at - 3600000 - (n % 79200) * 1000".to_owned(),
                 "created_at" | "sent_at" | "expires_at" => {
                     format!("c.{name} - 3600000 - (n % 79200) * 1000")
                 }
@@ -119,6 +127,8 @@ pub(crate) fn address(user: &str) -> String {
     format!("{user}@example.com")
 }
 
+/// A file may have a million lines.
+const IMPORTED_AT_ONCE: usize = 500_000;
 const LINK: Method = Method::Passwordless;
 pub(crate) const PIN_SYSTEM: &str = "bank";
 pub(crate) const LINK_SYSTEM: &str = "vault";

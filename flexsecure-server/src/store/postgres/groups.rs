@@ -147,11 +147,13 @@ impl<J: Grouped> Inner<J> {
 
     /// Apart from the others, who go on.
     async fn see_to_one(self: Arc<Self>, job: J, reply: Reply<J>) {
-        // It is never closed.
-        let _permit = self.alone.acquire().await.ok();
-        let alone = self.carry_out(slice::from_ref(&job)).await;
-        let answer =
-            alone.and_then(|one| one.into_iter().flatten().next().ok_or(StoreError::Undone));
+        let answer = match timeout(LONGEST_WAIT, self.alone.acquire()).await {
+            Ok(_permit) => self
+                .carry_out(slice::from_ref(&job))
+                .await
+                .and_then(|answers| answers.into_iter().flatten().next().ok_or(StoreError::Undone)),
+            Err(_) => Err(sqlx::Error::PoolTimedOut.into()),
+        };
         let _unheard = reply.send(answer);
     }
 
