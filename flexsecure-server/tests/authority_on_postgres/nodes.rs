@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use flexsecure_server::{Directory, Method, NewUser, OpenError, StoreError};
 use reqwest::RequestBuilder;
 use serde_json::json;
-use sqlx::{Connection as _, PgConnection};
+use sqlx::{Connection as _, PgConnection, Transaction};
 use tokio::task::JoinSet;
 
 use crate::{
@@ -124,6 +124,16 @@ async fn connected(authority: &Authority) -> PgConnection {
     PgConnection::connect(url).await.unwrap()
 }
 
+/// A transaction that has done this, and is not over.
+async fn having<'a>(
+    other: &'a mut PgConnection,
+    statement: &'static str,
+) -> Transaction<'a, sqlx::Postgres> {
+    let mut transaction = other.begin().await.unwrap();
+    sqlx::query(statement).execute(&mut *transaction).await.unwrap();
+    transaction
+}
+
 /// T20
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_withdrawn_while_its_pin_is_compared_lets_nobody_in() {
@@ -131,11 +141,7 @@ async fn what_is_withdrawn_while_its_pin_is_compared_lets_nobody_in() {
     authority.start("alice").await;
     let pin = authority.newest().pin().unwrap().to_owned();
     let mut other = connected(&authority).await;
-    let mut withdrawing = other.begin().await.unwrap();
-    sqlx::query("UPDATE challenges SET state = 'withdrawn'")
-        .execute(&mut *withdrawing)
-        .await
-        .unwrap();
+    let withdrawing = having(&mut other, "UPDATE challenges SET state = 'withdrawn'").await;
     let request = authority.request("/v1/check", &check_body("alice", json!({"pin": pin})));
     let check = tokio::spawn(send(request));
     authority.until_sql(WAITING, "1").await;
@@ -150,8 +156,7 @@ async fn a_start_waits_for_a_policy_that_is_being_switched_off() {
     let authority = Authority::new().await;
     authority.start("bob").await;
     let mut other = connected(&authority).await;
-    let mut holding = other.begin().await.unwrap();
-    sqlx::query("SELECT id FROM challenges FOR UPDATE").execute(&mut *holding).await.unwrap();
+    let holding = having(&mut other, "SELECT id FROM challenges FOR UPDATE").await;
     let server = authority.server.clone();
     let switching =
         tokio::spawn(
@@ -176,11 +181,7 @@ async fn what_is_withdrawn_while_its_approval_is_taken_lets_nobody_in() {
     let link = authority.newest().link().unwrap().to_owned();
     authority.answer_link(&link, &[("match", &number), ("action", "approve")]).await;
     let mut other = connected(&authority).await;
-    let mut withdrawing = other.begin().await.unwrap();
-    sqlx::query("UPDATE challenges SET state = 'withdrawn'")
-        .execute(&mut *withdrawing)
-        .await
-        .unwrap();
+    let withdrawing = having(&mut other, "UPDATE challenges SET state = 'withdrawn'").await;
     let request = authority.request("/v1/check", &check_body("bob", json!({})));
     let check = tokio::spawn(send(request));
     authority.until_sql(WAITING, "1").await;
@@ -194,8 +195,7 @@ async fn a_start_waits_for_its_user_who_is_being_disabled() {
     let authority = Authority::new().await;
     authority.start("bob").await;
     let mut other = connected(&authority).await;
-    let mut holding = other.begin().await.unwrap();
-    sqlx::query("SELECT id FROM challenges FOR UPDATE").execute(&mut *holding).await.unwrap();
+    let holding = having(&mut other, "SELECT id FROM challenges FOR UPDATE").await;
     let server = authority.server.clone();
     let disabling = tokio::spawn(async move { server.directory().disable("bob").await });
     authority.until_sql(WAITING, "1").await;
@@ -207,6 +207,18 @@ async fn a_start_waits_for_its_user_who_is_being_disabled() {
     start.await.unwrap().is(403, &json!({"result": "security error"}));
     let states = "SELECT state FROM challenges";
     assert_eq!(authority.sql(states).await.unwrap().concat(), ["withdrawn"]);
+}
+
+/// Twenty who confirm by PIN.
+async fn crowd(authority: &Authority) -> Vec<String> {
+    let directory = authority.server.directory();
+    let users: Vec<_> = (0..20).map(|number| format!("user-{number}")).collect();
+    for user in &users {
+        let email = format!("{user}@example.com");
+        directory.add_user(NewUser::new(user).email(&email)).await.unwrap();
+        directory.assign(user, &["bank"], Method::Pin).await.unwrap();
+    }
+    users
 }
 
 /// As long as it is unavailable: a lock is waited for three seconds, whatever else goes on meanwhile.
@@ -223,19 +235,10 @@ async fn again_and_again(request: RequestBuilder) -> Answer {
 #[tokio::test(flavor = "multi_thread")]
 async fn whom_somebody_else_has_locked_keeps_nobody_else_waiting() {
     let authority = Authority::new().await;
-    let directory = authority.server.directory();
-    let others: Vec<_> = (0..20).map(|number| format!("user-{number}")).collect();
-    for user in &others {
-        let email = format!("{user}@example.com");
-        directory.add_user(NewUser::new(user).email(&email)).await.unwrap();
-        directory.assign(user, &["bank"], Method::Pin).await.unwrap();
-    }
+    let others = crowd(&authority).await;
     let mut other = connected(&authority).await;
-    let mut holding = other.begin().await.unwrap();
-    sqlx::query("SELECT id FROM users WHERE auth_id = 'alice' FOR UPDATE")
-        .execute(&mut *holding)
-        .await
-        .unwrap();
+    let holding =
+        having(&mut other, "SELECT id FROM users WHERE auth_id = 'alice' FOR UPDATE").await;
     let start = |user: &str| authority.request("/v1/start", &check_body(user, json!({})));
     let locked = tokio::spawn(again_and_again(start("alice")));
     let started: JoinSet<_> = others.iter().map(|user| send(start(user))).collect();
@@ -252,20 +255,12 @@ async fn whom_somebody_else_has_locked_keeps_nobody_else_waiting() {
 #[tokio::test(flavor = "multi_thread")]
 async fn no_pin_is_judged_while_somebody_else_has_locked_its_user() {
     let authority = Authority::new().await;
-    let directory = authority.server.directory();
     authority.start("alice").await;
     let pin = authority.newest().pin().unwrap().to_owned();
-    let others: Vec<_> = (0..20).map(|number| format!("user-{number}")).collect();
-    for user in &others {
-        directory.add_user(NewUser::new(user).email("user@example.com")).await.unwrap();
-        directory.assign(user, &["bank"], Method::Pin).await.unwrap();
-    }
+    let others = crowd(&authority).await;
     let mut other = connected(&authority).await;
-    let mut holding = other.begin().await.unwrap();
-    sqlx::query("SELECT id FROM users WHERE auth_id = 'alice' FOR UPDATE")
-        .execute(&mut *holding)
-        .await
-        .unwrap();
+    let holding =
+        having(&mut other, "SELECT id FROM users WHERE auth_id = 'alice' FOR UPDATE").await;
     let check = |user: &str| authority.request("/v1/check", &check_body(user, json!({"pin": pin})));
     // They are under way when she comes, and most of them share her transaction.
     let mut answered: JoinSet<_> = others[..10].iter().map(|user| send(check(user))).collect();

@@ -7,7 +7,7 @@ use sqlx::{PgConnection, PgPool, Row as _, postgres::PgRow};
 
 use super::{
     groups::{Grouped, begin, index_of, rounds, wave},
-    keys::touched_before,
+    keys::{touched, touched_before},
     lookups::find,
     retry::TRIES,
     row,
@@ -200,7 +200,7 @@ async fn apply(
         let events: Vec<_> = writes.events.iter().map(|event| event.as_str()).collect();
         events.join(",")
     });
-    let written: Vec<i64> = sqlx::query_scalar(
+    let written: Vec<i64> = sqlx::query_scalar(concat!(
         "WITH judged AS (
              UPDATE challenges c SET attempts = r.attempts, state = r.state, claimed = r.claimed,
                  ended_at = CASE WHEN r.state <> 'pending' THEN $1 END
@@ -228,14 +228,11 @@ async fn apply(
              FROM judged j JOIN systems s ON s.id = j.system_id JOIN users u ON u.id = j.user_id
              CROSS JOIN LATERAL string_to_table(j.events, ',') WITH ORDINALITY AS e (event, step)
              ORDER BY j.position, e.step
-         ), touched AS (
-             UPDATE api_keys SET last_used_at = $1 WHERE id IN
-                 (SELECT id FROM api_keys
-                  WHERE id = ANY ($3) AND (last_used_at IS NULL OR last_used_at <= $2)
-                  ORDER BY id FOR NO KEY UPDATE SKIP LOCKED)
-         )
-         SELECT id FROM judged",
-    )
+         ), ",
+        touched!(now: "$1", before: "$2", keys: "$3"),
+        "
+         SELECT id FROM judged"
+    ))
     .bind(now.as_millis())
     .bind(touched_before(now))
     .bind(answered.iter().filter_map(|answered| answered.api_key).collect::<Vec<_>>())

@@ -65,13 +65,17 @@ impl KeyStore for Postgres {
     }
 
     async fn touch_api_key(&self, api_key: i64, now: UnixMillis) -> Result<(), StoreError> {
-        sqlx::query(concat!("WITH ", touched!(), " SELECT 1 WHERE $1"))
-            .bind(true)
-            .bind(now.as_millis())
-            .bind(api_key)
-            .bind(touched_before(now))
-            .execute(&self.pool)
-            .await?;
+        sqlx::query(concat!(
+            "WITH ",
+            touched!(now: "$2", before: "$4", keys: "ARRAY[$3::bigint]"),
+            " SELECT 1 WHERE $1"
+        ))
+        .bind(true)
+        .bind(now.as_millis())
+        .bind(api_key)
+        .bind(touched_before(now))
+        .execute(&self.pool)
+        .await?;
         Ok(())
     }
 
@@ -293,22 +297,27 @@ const SELECT: &str = "SELECT k.id, k.name, k.prefix, k.scopes,
     (SELECT s.name FROM systems s WHERE s.id = k.system_id), k.created_at, k.expires_at,
     k.last_used_at, k.replaced_at, k.revoked_at FROM api_keys k";
 
-/// A part of what is written anyway: notes that the key `$3` was used at `$2`, unless that was noted after `$4`.
+/// A part of what is written anyway: notes that the keys were used now, unless that was noted after `$before`.
 ///
 /// Whoever finds the row locked lets it be: another one is just noting the same.
 macro_rules! touched {
-    () => {
-        "touched AS (
-             UPDATE api_keys SET last_used_at = $2 WHERE id =
-                 (SELECT id FROM api_keys
-                  WHERE id = $3 AND (last_used_at IS NULL OR last_used_at <= $4)
-                  FOR NO KEY UPDATE SKIP LOCKED)
-         )"
+    (now: $now:literal, before: $before:literal, keys: $keys:literal) => {
+        concat!(
+            "touched AS (
+                 UPDATE api_keys SET last_used_at = ",
+            $now,
+            " WHERE id IN (SELECT id FROM api_keys WHERE id = ANY (",
+            $keys,
+            ") AND (last_used_at IS NULL OR last_used_at <= ",
+            $before,
+            ") ORDER BY id FOR NO KEY UPDATE SKIP LOCKED)
+             )"
+        )
     };
 }
 pub(super) use touched;
 
-/// The `$4` of [`touched`]: a minute's precision spares most of it.
+/// The `$before` of [`touched`]: a minute's precision spares most of it.
 pub(super) fn touched_before(now: UnixMillis) -> i64 {
     now.saturating_sub(LAST_USED_PRECISION).as_millis()
 }

@@ -1,7 +1,10 @@
 use sqlx::PgConnection;
 
 use super::{
-    super::{groups::index_of, keys::touched_before},
+    super::{
+        groups::index_of,
+        keys::{touched, touched_before},
+    },
     Starting, end_event,
 };
 use crate::{
@@ -71,7 +74,7 @@ pub(super) async fn open(
     let each = || openings.iter();
     let requests = || openings.iter().map(|opening| &opening.starting.request);
     let drafts = || openings.iter().map(|opening| &opening.starting.draft);
-    let opened: Vec<(i64, i64)> = sqlx::query_as(
+    let opened: Vec<(i64, i64)> = sqlx::query_as(concat!(
         "WITH asked AS MATERIALIZED (
              SELECT * FROM unnest($3::bigint[], $4::bigint[], $5::bytea[], $6::text[], $7::text[],
                      $8::text[], $9::text[], $10::text[], $11::bigint[], $12::text[],
@@ -82,12 +85,9 @@ pub(super) async fn open(
                      end_state, ends, end_event, txn, system_id, user_id, operation, binding,
                      method, server_key, nonce, token_hash, match_number, ip, network, user_agent,
                      expires_at, position)
-         ), touched AS (
-             UPDATE api_keys SET last_used_at = $1 WHERE id IN
-                 (SELECT id FROM api_keys
-                  WHERE id = ANY ($4) AND (last_used_at IS NULL OR last_used_at <= $2)
-                  ORDER BY id FOR NO KEY UPDATE SKIP LOCKED)
-         ), ended AS (
+         ), ",
+        touched!(now: "$1", before: "$2", keys: "$4"),
+        ", ended AS (
              UPDATE challenges c SET state = r.end_state, ended_at = $1 FROM asked r
              WHERE c.id = r.ends AND c.state = $30 RETURNING c.id, c.ip, r.position
          ), changed AS (
@@ -127,8 +127,8 @@ pub(super) async fn open(
                    SELECT o.position, 2, $29, o.challenge_id, o.ip FROM opened o) AS t
              JOIN asked r USING (position) ORDER BY t.position, t.step
          )
-         SELECT o.position, o.challenge_id FROM opened o",
-    )
+         SELECT o.position, o.challenge_id FROM opened o"
+    ))
     .bind(now.as_millis())
     .bind(touched_before(now))
     .bind(requests().map(|request| request.account.0).collect::<Vec<_>>())

@@ -78,7 +78,7 @@ impl Writing<'_> {
     ) -> Result<(), StoreError> {
         self.query(concat!(
             "WITH ",
-            touched!(),
+            touched!(now: "$2", before: "$4", keys: "ARRAY[$3::bigint]"),
             ", ended AS (
                  UPDATE challenges SET state = $8, ended_at = $2
                  WHERE id = $9 AND state = $13 RETURNING id, ip
@@ -108,7 +108,7 @@ impl Writing<'_> {
     ) -> Result<(), StoreError> {
         self.query(concat!(
             "WITH ",
-            touched!(),
+            touched!(now: "$2", before: "$4", keys: "ARRAY[$3::bigint]"),
             ", changed AS (SELECT id FROM challenges WHERE id = $6 AND $7), ",
             keyed!(),
             " SELECT 1",
@@ -128,7 +128,7 @@ impl Writing<'_> {
         let query = self.query_to_queue(
             concat!(
                 "WITH ",
-                touched!(),
+                touched!(now: "$2", before: "$4", keys: "ARRAY[$3::bigint]"),
                 ", changed AS (
                      UPDATE challenges SET sent_at = $2, sends = sends + 1
                      WHERE id = $12 AND state = $14 RETURNING id, account_id, user_id, ip
