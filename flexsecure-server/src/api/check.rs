@@ -1,4 +1,4 @@
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use axum::{
     extract::State,
@@ -13,8 +13,8 @@ use serde::{
 
 use utoipa::ToSchema;
 
-use super::{AppState, Asking, Reply, body::Body, in_time, prefer, to_the_end};
-use crate::challenge::CheckRequest;
+use super::{AppState, Asking, Reply, body::Body, caller::Presented, in_time, prefer, to_the_end};
+use crate::{challenge::CheckRequest, store::Asked};
 
 /// Which challenge.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -28,10 +28,26 @@ pub(super) struct CheckBody {
 
 pub(super) async fn check(
     State(state): State<AppState>,
-    caller: Asking,
+    presented: Presented,
     headers: HeaderMap,
-    Body(body): Body<CheckBody>,
+    body: Result<Body<CheckBody>, Reply>,
 ) -> Result<Response, Reply> {
+    let directory = &state.server.inner.directory;
+    let challenges = &state.server.inner.challenges;
+    let wait = prefer::wait(&headers);
+    if let (Ok(Body(body)), None) = (&body, wait)
+        && body.pin.is_none()
+    {
+        // Most calls by far are this one.
+        let looked_up = directory.authorize_check(presented.key(), body.asked());
+        let (caller, found) = presented.admit(&state, looked_up).await?;
+        Asking::of(caller)?;
+        let answer = challenges.answer(found.as_ref(), body.txn.is_some());
+        return Ok(Reply::Checked(in_time(Duration::ZERO, answer).await?).into_response());
+    }
+    let caller = presented.admit(&state, directory.authorize(presented.key())).await?;
+    let caller = Asking::of(caller)?;
+    let Body(body) = body?;
     let request = CheckRequest {
         account: caller.0.account,
         api_key: caller.0.api_key,
@@ -40,21 +56,25 @@ pub(super) async fn check(
         txn: body.txn,
         pin: body.pin.map(|pin| pin.0),
     };
-    let wait = prefer::wait(&headers).filter(|_| request.pin.is_none());
-    let server = state.server;
-    let Some(wait) = wait else {
+    let Some(wait) = wait.filter(|_| request.pin.is_none()) else {
+        let server = state.server.clone();
         let answer =
             to_the_end(async move { server.inner.challenges.check(&request).await }).await?;
         return Ok(Reply::Checked(answer).into_response());
     };
-    let challenges = &server.inner.challenges;
-    let answer = challenges.check_after_change(&request, wait, state.stopping);
+    let answer = challenges.check_after_change(&request, wait, state.stopping.clone());
     let answer = in_time(wait, answer).await?;
     let mut response = Reply::Checked(answer).into_response();
     if let Ok(applied) = HeaderValue::try_from(format!("wait={}", wait.as_secs())) {
         response.headers_mut().insert("preference-applied", applied);
     }
     Ok(response)
+}
+
+impl CheckBody {
+    fn asked(&self) -> Asked<'_> {
+        Asked { system: &self.system, auth_id: &self.authid, txn: self.txn.as_deref() }
+    }
 }
 
 /// A PIN as v1 shows it, a JSON number, or as people type it, a string. What it is worth is decided later.

@@ -24,6 +24,7 @@ use axum::{
 use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::time::timeout;
+use tower::ServiceBuilder;
 use tracing::Instrument as _;
 
 use self::{caller::Asking, reply::Reply};
@@ -32,23 +33,23 @@ use crate::{
     Server, approval,
     challenge::ServiceError,
     pages::{self, Notice, Reader},
-    serving::{Observer, WrongKeys, limit_body_time, observe},
+    serving::{Observer, limit_body_time, observe},
     stopping::Stopping,
 };
 
-/// What handlers share.
-#[derive(Clone, Debug)]
-pub(crate) struct AppState {
+/// What handlers share, counted once: each request clones it several times.
+pub(crate) type AppState = Arc<App>;
+
+#[derive(Debug)]
+pub(crate) struct App {
     pub(crate) server: Server,
     /// Becomes true when long polls are to end.
     pub(crate) stopping: Stopping,
-    pub(crate) wrong_keys: Arc<WrongKeys>,
 }
 
 pub(crate) fn router(server: Server, stopping: Stopping) -> Router {
-    let wrong_keys = Arc::clone(&server.inner.wrong_keys);
     let observer = Observer { proxies: Arc::clone(&server.inner.proxies) };
-    let state = AppState { server, stopping, wrong_keys };
+    let state = Arc::new(App { server, stopping });
     let v1 = Router::new()
         .route("/capabilities", get(capabilities))
         .route("/start", post(start::start))
@@ -71,10 +72,14 @@ pub(crate) fn router(server: Server, stopping: Stopping) -> Router {
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(not_found)
         .nest("/v1", v1)
-        .layer(DefaultBodyLimit::max(BODY_LIMIT))
-        .layer(from_fn(limit_body_time))
-        .layer(map_response_with_state(state.clone(), pages::guard))
-        .layer(from_fn_with_state(observer, observe))
+        .layer(
+            // As one: the router would box, and for each request clone, every layer of its own.
+            ServiceBuilder::new()
+                .layer(from_fn_with_state(observer, observe))
+                .layer(map_response_with_state(Arc::clone(&state), pages::guard))
+                .layer(from_fn(limit_body_time))
+                .layer(DefaultBodyLimit::max(BODY_LIMIT)),
+        )
         .with_state(state)
 }
 

@@ -36,8 +36,8 @@ pub(super) async fn start(
         metrics::started(Start::Failed);
         return Err(Reply::Unavailable);
     }
-    let server = state.server;
-    let started = to_the_end(async move { server.inner.challenges.start(request).await }).await;
+    let started =
+        to_the_end(async move { state.server.inner.challenges.start(request).await }).await;
     metrics::started(match &started {
         Ok(StartOutcome::Started(_)) => Start::Accepted,
         Ok(StartOutcome::Refused) => Start::Refused,

@@ -11,12 +11,12 @@ use super::{
 use crate::{
     Clock, Method, PublicUrl, StoreError,
     delivery::Courier,
-    directory::{validate_auth_id, validate_name},
     metrics::{self, End},
     secret::{RandomnessError, ServerKey, ServerKeys, random_bytes},
     stopping::Stopping,
     store::{
-        AccountId, ApprovalRequest, CheckedChallenge, Lookup, PinSubmission, SharedStore, Start,
+        AccountId, ApprovalRequest, Asked, CheckedChallenge, Lookup, PinSubmission, SharedStore,
+        Start,
     },
 };
 
@@ -102,6 +102,12 @@ pub(crate) struct CheckRequest {
     pub(crate) pin: Option<SecretString>,
 }
 
+impl CheckRequest {
+    fn asked(&self) -> Asked<'_> {
+        Asked { system: &self.system, auth_id: &self.auth_id, txn: self.txn.as_deref() }
+    }
+}
+
 /// What the approval page was told.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Decision {
@@ -149,10 +155,7 @@ impl Challenges {
     pub(crate) async fn check(&self, request: &CheckRequest) -> Result<Answer, ServiceError> {
         match &request.pin {
             Some(pin) => self.submit(request, pin).await,
-            None => match self.find(request).await? {
-                Some(found) => self.read(request, &found).await,
-                None => Ok(Answer::Refused),
-            },
+            None => self.answer(self.find(request).await?.as_ref(), request.txn.is_some()).await,
         }
     }
 
@@ -219,31 +222,28 @@ impl Challenges {
     }
 
     async fn find(&self, request: &CheckRequest) -> Result<Option<CheckedChallenge>, StoreError> {
-        if !is_plausible(request) {
+        let asked = request.asked();
+        if !asked.is_plausible() {
             return Ok(None);
         }
-        self.store
-            .challenge(&Lookup {
-                account: request.account,
-                system: &request.system,
-                auth_id: &request.auth_id,
-                txn: request.txn.as_deref(),
-            })
-            .await
+        self.store.challenge(&Lookup { account: request.account, asked }).await
     }
 
-    async fn read(
+    /// What a check without a PIN is told of the challenge that was found for it.
+    pub(crate) async fn answer(
         &self,
-        request: &CheckRequest,
-        found: &CheckedChallenge,
+        found: Option<&CheckedChallenge>,
+        has_txn: bool,
     ) -> Result<Answer, ServiceError> {
-        let CheckedChallenge { challenge, requires_txn } = found;
-        if *requires_txn && request.txn.is_none() {
+        let Some(CheckedChallenge { challenge, requires_txn }) = found else {
+            return Ok(Answer::Refused);
+        };
+        if *requires_txn && !has_txn {
             return Ok(Answer::Rejected { reason: Reason::Txn, attempts_left: None });
         }
         let now = self.clock.now();
         let standing = challenge.standing(now);
-        if standing != Standing::Authenticated || request.txn.is_some() {
+        if standing != Standing::Authenticated || has_txn {
             return Ok(standing.into());
         }
         let claimed = !challenge.claimed && self.store.claim(challenge.id, now).await?;
@@ -255,7 +255,7 @@ impl Challenges {
         request: &CheckRequest,
         pin: &SecretString,
     ) -> Result<Answer, ServiceError> {
-        if !is_plausible(request) {
+        if !request.asked().is_plausible() {
             return Ok(Answer::Refused);
         }
         let submission = PinSubmission {
@@ -301,11 +301,6 @@ impl Challenges {
         self.waiters.wake(challenge);
         self.store.announce(challenge);
     }
-}
-
-/// What nothing can be called needs no look-up.
-fn is_plausible(request: &CheckRequest) -> bool {
-    validate_name(&request.system) && validate_auth_id(&request.auth_id)
 }
 
 /// Why a request could not be answered. None of it is the caller's doing.

@@ -4,9 +4,12 @@ use super::{
     ApiKey, Directory, DirectoryError, KeyRequest, Page, Scopes, cursor, validate::validate_name,
 };
 use crate::{
-    StoreError,
+    StoreError, UnixMillis,
     secret::{ApiKeyParts, ApiKeySecret, mint_api_key},
-    store::{AccountId, LAST_USED_PRECISION, NewApiKey, Replacement},
+    store::{
+        AccountId, Asked, CheckedChallenge, LAST_USED_PRECISION, NewApiKey, Replacement,
+        StoredApiKey,
+    },
 };
 
 impl Directory {
@@ -136,13 +139,41 @@ impl Directory {
         let Some(parts) = ApiKeyParts::parse(presented) else { return Ok(None) };
         let now = self.clock.now();
         let stored = self.store.live_api_key(parts.prefix, now).await?;
+        Ok(self.caller(parts, stored, now))
+    }
+
+    /// The same, and the challenge that is asked for, if it is for the caller to see.
+    pub(crate) async fn authorize_check(
+        &self,
+        presented: &str,
+        asked: Asked<'_>,
+    ) -> Result<Option<(Caller, Option<CheckedChallenge>)>, StoreError> {
+        if !asked.is_plausible() {
+            return Ok(self.authorize(presented).await?.map(|caller| (caller, None)));
+        }
+        let Some(parts) = ApiKeyParts::parse(presented) else { return Ok(None) };
+        let now = self.clock.now();
+        let (stored, found) = self.store.presented(parts.prefix, &asked, now).await?.unzip();
+        let caller = self.caller(parts, stored, now);
+        Ok(caller.map(|caller| {
+            let found = found.flatten().filter(|_| caller.may_ask_for(asked.system));
+            (caller, found)
+        }))
+    }
+
+    fn caller(
+        &self,
+        parts: ApiKeyParts<'_>,
+        stored: Option<StoredApiKey>,
+        now: UnixMillis,
+    ) -> Option<Caller> {
         let (server_key, mac) = match &stored {
             Some(stored) => (self.keys.find(&stored.server_key), &*stored.mac),
             None => (None, &[0; 32][..]),
         };
         let server_key = server_key.unwrap_or_else(|| self.keys.current());
         let matches = parts.matches(&server_key, mac);
-        Ok(stored.filter(|_| matches).map(|stored| Caller {
+        stored.filter(|_| matches).map(|stored| Caller {
             api_key: stored.id,
             account: stored.account,
             scopes: stored.scopes,
@@ -150,7 +181,7 @@ impl Directory {
             use_is_news: stored
                 .last_used_at
                 .is_none_or(|last| now.saturating_since(last) >= LAST_USED_PRECISION),
-        }))
+        })
     }
 
     /// Notes that a key is used, once a minute.
@@ -188,6 +219,13 @@ pub(crate) struct Caller {
     pub(crate) system: Option<String>,
     /// Whether it was not used in this minute yet.
     use_is_news: bool,
+}
+
+impl Caller {
+    /// Whether the key is for that system. What it is not for is refused like what there is not.
+    pub(crate) fn may_ask_for(&self, system: &str) -> bool {
+        self.system.as_ref().is_none_or(|only| only == system)
+    }
 }
 
 /// How long a key is good after another one took its name.

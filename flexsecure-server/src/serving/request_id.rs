@@ -19,7 +19,7 @@ impl RequestId {
     /// 128 random bits. Without randomness it has no name, which is better than no answer.
     pub(super) fn random() -> Self {
         let bytes = random_bytes::<16>().unwrap_or_default();
-        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        let hex = format!("{:032x}", u128::from_be_bytes(bytes));
         Self(HeaderValue::try_from(hex).unwrap_or_else(|_| HeaderValue::from_static("-")))
     }
 

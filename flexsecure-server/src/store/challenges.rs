@@ -2,13 +2,14 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::{AccountId, Event, Kind};
+use super::{AccountId, Event, Kind, StoredApiKey};
 use crate::{
     Channel, StoreError, UnixMillis,
     challenge::{
         Answer, Challenge, Decision, Draft, Judgement, Limit, Outcome, PinAttempt, ServiceError,
         StartRequest,
     },
+    directory::{validate_auth_id, validate_name},
 };
 
 /// Challenges: each verb is one transaction, and true however many processes share the database.
@@ -29,6 +30,15 @@ pub(crate) trait ChallengeStore: Send + Sync + 'static {
     ///
     /// A stale `pending` costs the client a moment; a stale `authenticated` must be impossible.
     async fn challenge(&self, lookup: &Lookup<'_>) -> Result<Option<CheckedChallenge>, StoreError>;
+
+    /// What every poll asks, at once: [`live_api_key`](super::KeyStore::live_api_key), and with the account of that key
+    /// [`challenge`](Self::challenge). The challenge is nobody's to see before the key is known to be right.
+    async fn presented(
+        &self,
+        prefix: &str,
+        asked: &Asked<'_>,
+        now: UnixMillis,
+    ) -> Result<Option<(StoredApiKey, Option<CheckedChallenge>)>, StoreError>;
 
     /// Takes the one approval that a check without `txn` may have. False if it was taken: true twice would let one
     /// approval open two doors.
@@ -92,9 +102,22 @@ pub(crate) enum Start {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Lookup<'a> {
     pub(crate) account: AccountId,
+    pub(crate) asked: Asked<'a>,
+}
+
+/// Which challenge of an account.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asked<'a> {
     pub(crate) system: &'a str,
     pub(crate) auth_id: &'a str,
     pub(crate) txn: Option<&'a str>,
+}
+
+impl Asked<'_> {
+    /// What nothing can be called needs no look-up.
+    pub(crate) fn is_plausible(&self) -> bool {
+        validate_name(self.system) && validate_auth_id(self.auth_id)
+    }
 }
 
 /// A challenge, and whether its system wants to be told which.
@@ -117,12 +140,9 @@ pub(crate) struct PinSubmission {
 
 impl PinSubmission {
     pub(crate) fn lookup(&self) -> Lookup<'_> {
-        Lookup {
-            account: self.account,
-            system: &self.system,
-            auth_id: &self.auth_id,
-            txn: self.txn.as_deref(),
-        }
+        let asked =
+            Asked { system: &self.system, auth_id: &self.auth_id, txn: self.txn.as_deref() };
+        Lookup { account: self.account, asked }
     }
 }
 

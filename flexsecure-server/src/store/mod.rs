@@ -32,8 +32,8 @@ use async_trait::async_trait;
 pub(crate) use self::{
     audit::{Entry, Event},
     challenges::{
-        ApprovalRequest, ChallengeStore, CheckedChallenge, Lookup, PinSubmission, SentMessage,
-        Start, Submitted, Timeline,
+        ApprovalRequest, Asked, ChallengeStore, CheckedChallenge, Lookup, PinSubmission,
+        SentMessage, Start, Submitted, Timeline,
     },
     condition::{Condition, condition},
     directory::{DirectoryStore, PolicyChange, Put, Selection},

@@ -127,8 +127,17 @@ async fn the_api_refuses_what_it_can_not_use() {
         assert!(answer.json()["detail"].is_string());
         is_guarded(&answer);
     }
+    let told = json!({"result": "bad request",
+        "detail": "a field is missing, given twice, or of the wrong type"});
     let deep = format!("{}{}", "[".repeat(8_000), "]".repeat(8_000));
     assert_eq!(send(post().header(json_type.0, json_type.1).body(deep)).await.status, 400);
+    // Whom nobody knows is told that first.
+    for path in ["start", "check"] {
+        let stranger = authority.http.post(format!("{}/v1/{path}", authority.base));
+        let stranger = stranger.header("apikey", "fsk_nobody").body("{");
+        send(stranger).await.is(401, &json!({"result": "security error"}));
+        authority.post(&format!("/v1/{path}"), &json!([])).await.is(400, &told);
+    }
     authority.get("/v1/nothing").await.is(404, &json!({"result": "not found"}));
     assert_eq!(authority.sent(), 0);
 }

@@ -6,7 +6,7 @@ use sqlx::{Row as _, postgres::PgRow};
 use super::{
     Postgres,
     answers::{Submitting, decide},
-    lookups::Looking,
+    lookups::{Looking, Polling, Presented},
     retry::retry,
     row,
     start::Starting,
@@ -15,8 +15,8 @@ use crate::{
     StoreError, UnixMillis,
     challenge::{Decision, Draft, Outcome, ServiceError, StartRequest},
     store::{
-        AccountId, ApprovalRequest, ChallengeStore, CheckedChallenge, Event, Kind, Lookup,
-        PinSubmission, SentMessage, Start, Submitted, Timeline,
+        AccountId, ApprovalRequest, Asked, ChallengeStore, CheckedChallenge, Event, KeyStore, Kind,
+        Lookup, PinSubmission, SentMessage, Start, StoredApiKey, Submitted, Timeline,
     },
 };
 
@@ -33,16 +33,25 @@ impl ChallengeStore for Postgres {
     }
 
     async fn challenge(&self, lookup: &Lookup<'_>) -> Result<Option<CheckedChallenge>, StoreError> {
-        if lookup.txn.is_some_and(unheard_of) {
+        let Lookup { account, asked } = *lookup;
+        if asked.txn.is_some_and(unheard_of) {
             return Ok(None);
         }
-        let looking = Looking {
-            account: lookup.account,
-            system: lookup.system.to_owned(),
-            auth_id: lookup.auth_id.to_owned(),
-            txn: lookup.txn.map(str::to_owned),
-        };
-        self.lookups.run(looking).await
+        self.lookups.run(Looking { account, asked: asked.into() }).await
+    }
+
+    async fn presented(
+        &self,
+        prefix: &str,
+        asked: &Asked<'_>,
+        now: UnixMillis,
+    ) -> Result<Option<(StoredApiKey, Option<CheckedChallenge>)>, StoreError> {
+        if asked.txn.is_some_and(unheard_of) {
+            let key = self.live_api_key(prefix, now).await?;
+            return Ok(key.map(|key| (key, None)));
+        }
+        let presented = Presented { prefix: prefix.to_owned(), now };
+        self.polls.run(Polling { presented, asked: (*asked).into() }).await
     }
 
     async fn claim(&self, challenge: i64, now: UnixMillis) -> Result<bool, StoreError> {

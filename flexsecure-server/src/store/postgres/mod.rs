@@ -56,7 +56,7 @@ use self::{
     announcements::Announcements,
     answers::Submitting,
     groups::Groups,
-    lookups::{Looking, Presented},
+    lookups::{Looking, Polling, Presented},
     start::Starting,
     turns::Turns,
 };
@@ -71,6 +71,7 @@ pub(crate) struct Postgres {
     turns: Turns,
     presented: Groups<Presented>,
     lookups: Groups<Looking>,
+    polls: Groups<Polling>,
     starts: Groups<Starting>,
     submissions: Groups<Submitting>,
 }
@@ -93,6 +94,7 @@ impl Postgres {
             turns: Turns::default(),
             presented: Groups::new(pool.clone()),
             lookups: Groups::new(pool.clone()),
+            polls: Groups::new(pool.clone()),
             starts: Groups::new(pool.clone()),
             submissions: Groups::new(pool.clone()),
             pool,

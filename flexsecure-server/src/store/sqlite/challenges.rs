@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use super::{
     Sqlite,
     audit::record_challenge,
-    keys::touch,
+    keys::{live_key, touch},
     row,
     start::{end, failures, queue, start},
 };
@@ -17,8 +17,8 @@ use crate::{
         StartRequest, State, Writes, judge_decision, judge_pin,
     },
     store::{
-        AccountId, ApprovalRequest, ChallengeStore, CheckedChallenge, Kind, Lookup, PinSubmission,
-        SentMessage, Start, Submitted, Timeline,
+        AccountId, ApprovalRequest, Asked, ChallengeStore, CheckedChallenge, Kind, Lookup,
+        PinSubmission, SentMessage, Start, StoredApiKey, Submitted, Timeline,
     },
 };
 
@@ -35,6 +35,19 @@ impl ChallengeStore for Sqlite {
 
     async fn challenge(&self, lookup: &Lookup<'_>) -> Result<Option<CheckedChallenge>, StoreError> {
         self.read(|connection| find(connection, lookup))
+    }
+
+    async fn presented(
+        &self,
+        prefix: &str,
+        asked: &Asked<'_>,
+        now: UnixMillis,
+    ) -> Result<Option<(StoredApiKey, Option<CheckedChallenge>)>, StoreError> {
+        self.read_at_once(|connection| {
+            let Some(key) = live_key(connection, prefix, now)? else { return Ok(None) };
+            let found = find(connection, &Lookup { account: key.account, asked: *asked })?;
+            Ok(Some((key, found)))
+        })
     }
 
     async fn claim(&self, challenge: i64, now: UnixMillis) -> Result<bool, StoreError> {
@@ -150,6 +163,7 @@ fn find(
     connection: &Connection,
     lookup: &Lookup<'_>,
 ) -> Result<Option<CheckedChallenge>, StoreError> {
+    let Lookup { account, asked: Asked { system, auth_id, txn } } = lookup;
     let found = connection
         .prepare_cached(concat!(
             "SELECT ",
@@ -161,7 +175,7 @@ fn find(
                AND (?4 IS NULL OR c.txn = ?4)
              ORDER BY c.id DESC LIMIT 1",
         ))?
-        .query_row(params![lookup.account.0, lookup.system, lookup.auth_id, lookup.txn], |row| {
+        .query_row(params![account.0, system, auth_id, txn], |row| {
             Ok(CheckedChallenge {
                 challenge: row::challenge(row)?,
                 requires_txn: row.get(row::CHALLENGE_COLUMNS)?,

@@ -156,29 +156,35 @@ impl KeyStore for Sqlite {
         prefix: &str,
         now: UnixMillis,
     ) -> Result<Option<StoredApiKey>, StoreError> {
-        self.read(|connection| {
-            let found = connection
-                .prepare_cached(
-                    "SELECT k.id, k.account_id, k.scopes, k.server_key, k.mac,
-                         (SELECT s.name FROM systems s WHERE s.id = k.system_id), k.last_used_at
-                     FROM api_keys k WHERE k.prefix = ? AND k.revoked_at IS NULL
-                       AND (k.expires_at IS NULL OR k.expires_at > ?)",
-                )?
-                .query_row(params![prefix, now.as_millis()], |row| {
-                    Ok(StoredApiKey {
-                        id: row.get(0)?,
-                        account: AccountId(row.get(1)?),
-                        scopes: row::parsed(row, 2, Scopes::parse)?,
-                        server_key: row.get(3)?,
-                        mac: row.get(4)?,
-                        system: row.get(5)?,
-                        last_used_at: row::optional_moment(row, 6)?,
-                    })
-                })
-                .optional()?;
-            Ok(found)
-        })
+        self.read(|connection| live_key(connection, prefix, now))
     }
+}
+
+pub(super) fn live_key(
+    connection: &Connection,
+    prefix: &str,
+    now: UnixMillis,
+) -> Result<Option<StoredApiKey>, StoreError> {
+    let found = connection
+        .prepare_cached(
+            "SELECT k.id, k.account_id, k.scopes, k.server_key, k.mac,
+                 (SELECT s.name FROM systems s WHERE s.id = k.system_id), k.last_used_at
+             FROM api_keys k WHERE k.prefix = ? AND k.revoked_at IS NULL
+               AND (k.expires_at IS NULL OR k.expires_at > ?)",
+        )?
+        .query_row(params![prefix, now.as_millis()], |row| {
+            Ok(StoredApiKey {
+                id: row.get(0)?,
+                account: AccountId(row.get(1)?),
+                scopes: row::parsed(row, 2, Scopes::parse)?,
+                server_key: row.get(3)?,
+                mac: row.get(4)?,
+                system: row.get(5)?,
+                last_used_at: row::optional_moment(row, 6)?,
+            })
+        })
+        .optional()?;
+    Ok(found)
 }
 
 /// Called where something is written anyway; a minute's precision spares the rest.

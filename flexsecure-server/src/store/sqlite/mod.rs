@@ -63,6 +63,19 @@ impl Sqlite {
         self.readers.with(work)
     }
 
+    /// Several look-ups, of the same moment: the file is locked once for all of them.
+    fn read_at_once<T>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.readers.with(|connection| {
+            connection.prepare_cached("BEGIN")?.execute([])?;
+            let read = work(connection)?;
+            connection.prepare_cached("COMMIT")?.execute([])?;
+            Ok(read)
+        })
+    }
+
     /// What reads many rows, away from the threads that answer requests.
     async fn read_much<T: Send + 'static>(
         &self,

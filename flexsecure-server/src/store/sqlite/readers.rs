@@ -31,7 +31,10 @@ impl Readers {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let connection = idle.map_or_else(|| open_reader(&self.path), Ok)?;
         let result = work(&connection);
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+        // One whose transaction was not ended would show the same moment for ever.
+        if connection.is_autocommit() {
+            self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+        }
         result
     }
 }
@@ -39,5 +42,31 @@ impl Readers {
 impl fmt::Debug for Readers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Readers").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::sqlite::connection::open_writer;
+
+    #[test]
+    fn a_connection_that_still_looks_at_one_moment_does_not_come_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("flexsecure.db");
+        let writer = open_writer(&path).unwrap();
+        let readers = Readers::new(path);
+        let version = || {
+            readers.with(|reader| {
+                Ok(reader.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0))?)
+            })
+        };
+        let failed = readers.with(|reader| {
+            reader.execute_batch("BEGIN; PRAGMA user_version")?;
+            Err::<(), _>(StoreError::Undone)
+        });
+        assert!(matches!(failed, Err(StoreError::Undone)));
+        writer.pragma_update(None, "user_version", 1_000).unwrap();
+        assert_eq!(version().unwrap(), 1_000);
     }
 }

@@ -8,8 +8,14 @@ use crate::harness::send;
 
 impl Office {
     async fn works(&self, key: &str) -> bool {
-        let url = format!("{}/v1/capabilities", self.authority.base);
-        send(self.authority.http.get(url).header("apikey", key)).await.status == 200
+        let (base, http) = (&self.authority.base, &self.authority.http);
+        let look = http.get(format!("{base}/v1/capabilities")).header("apikey", key);
+        let works = send(look).await.status == 200;
+        // A poll has its key and its challenge found at once.
+        let poll = http.post(format!("{base}/v1/check")).header("apikey", key);
+        let poll = send(poll.json(&json!({"system": "bank", "authid": "nobody"}))).await;
+        assert_eq!(poll.status.as_u16(), if works { 403 } else { 401 });
+        works
     }
 
     async fn make(&self, body: &Value) -> String {
@@ -73,13 +79,27 @@ async fn a_key_for_one_system_asks_for_no_other() {
     let key = office.make(&body).await;
     let rotated = office.post("keys/till/rotate", &json!(null)).await.json();
     assert_eq!(rotated["about"]["scopes"], body["scopes"]);
+    let call = async |key: &str, path: &str, wait: &str, body: Value| {
+        let url = format!("{}/v1/{path}", office.authority.base);
+        let call = office.authority.http.post(url).header("apikey", key).json(&body);
+        send(call.header("prefer", wait)).await
+    };
+    // There is something to be told, to whoever may ask.
+    let other = json!({"system": "bank-transfers", "authid": "alice"});
+    for path in ["start", "check"] {
+        assert_eq!(office.authority.post(&format!("/v1/{path}"), &other).await.status, 200);
+    }
     for key in [key.as_str(), rotated["key"].as_str().unwrap()] {
         for (system, status) in [("bank", 200), ("bank-transfers", 403)] {
-            let url = format!("{}/v1/start", office.authority.base);
             let body = json!({"system": system, "authid": "alice"});
-            let start = office.authority.http.post(url).header("apikey", key).json(&body);
-            assert_eq!(send(start).await.status, status, "{system}");
+            for (path, wait) in [("start", ""), ("check", ""), ("check", "wait=1")] {
+                let answer = call(key, path, wait, body.clone()).await;
+                assert_eq!(answer.status, status, "{path} {wait} {system}");
+            }
         }
+        let pin = json!({"system": "bank-transfers", "authid": "alice", "pin": "00000000"});
+        let answer = call(key, "check", "", pin).await.json();
+        assert_eq!(answer, json!({"result": "security error"}), "not even that it is wrong");
     }
 }
 
