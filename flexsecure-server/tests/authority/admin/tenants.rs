@@ -132,7 +132,7 @@ async fn what_has_the_same_name_in_both_is_changed_in_one() {
 /// T47: a challenge is none for another account, whatever of it is known there.
 #[tokio::test]
 async fn a_challenge_of_another_account_is_none() {
-    let Office { authority, .. } = Office::new().await;
+    let Office { authority, key: key_of_its_own } = Office::new().await;
     let other = authority.server.directory().account("other").await.unwrap();
     let key = other.create_key("asks").await.unwrap().expose().to_owned();
     let alices = authority.start("alice").await["txn"].clone();
@@ -152,6 +152,13 @@ async fn a_challenge_of_another_account_is_none() {
         let check = authority.http.post(format!("{}/v1/check", authority.base));
         let check = check.header("apikey", &key).json(&check_body(user, more));
         send(check).await.is(403, &json!({"result": "security error"}));
+    }
+    let admin = other.create(KeyRequest::new("own").scopes(Scopes::ADMIN)).await.unwrap();
+    for (key, status) in [(admin.expose(), 404), (key_of_its_own.as_str(), 200)] {
+        let txn = alices.as_str().unwrap();
+        let url = format!("{}/v1/admin/challenges/{txn}", authority.base);
+        let timeline = send(authority.http.get(url).header("apikey", key)).await;
+        assert_eq!(timeline.status, status);
     }
     assert_eq!(authority.sql("SELECT attempts, claimed FROM challenges").await.unwrap(), before);
     for (user, more) in [("alice", json!({"txn": alices, "pin": pin})), ("bob", json!({}))] {
