@@ -23,6 +23,29 @@ macro_rules! key_columns {
     };
 }
 
+/// The live key that begins with `r.prefix`.
+macro_rules! join_live_key {
+    () => {
+        "JOIN api_keys k ON k.prefix = r.prefix AND k.revoked_at IS NULL \
+           AND (k.expires_at IS NULL OR k.expires_at > r.now)"
+    };
+}
+
+/// The newest challenge of that account that `r` asks for.
+macro_rules! newest_challenge {
+    (of: $account:literal) => {
+        concat!(
+            "SELECT c.*, s.requires_txn FROM systems s
+             JOIN users u ON u.account_id = s.account_id AND u.auth_id = r.auth_id
+             JOIN challenges c ON c.user_id = u.id AND c.system_id = s.id
+             WHERE s.account_id = ",
+            $account,
+            " AND s.name = r.system AND NOT u.disabled AND (r.txn IS NULL OR c.txn = r.txn)
+             ORDER BY c.id DESC LIMIT 1"
+        )
+    };
+}
+
 /// A check that wants to know how its challenge stands.
 #[derive(Debug)]
 pub(super) struct Looking {
@@ -84,14 +107,9 @@ pub(super) async fn find(
         ", c.requires_txn, f.in_row, f.streak, f.last_at, r.position
          FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[]) WITH ORDINALITY
              AS r (account_id, system, auth_id, txn, position)
-         CROSS JOIN LATERAL (
-             SELECT c.*, s.requires_txn FROM systems s
-             JOIN users u ON u.account_id = s.account_id AND u.auth_id = r.auth_id
-             JOIN challenges c ON c.user_id = u.id AND c.system_id = s.id
-             WHERE s.account_id = r.account_id AND s.name = r.system AND NOT u.disabled
-               AND (r.txn IS NULL OR c.txn = r.txn)
-             ORDER BY c.id DESC LIMIT 1
-         ) c
+         CROSS JOIN LATERAL (",
+        newest_challenge!(of: "r.account_id"),
+        ") c
          LEFT JOIN failures f ON f.user_id = c.user_id AND f.method = c.method",
     ))
     .bind(lookups.iter().map(|lookup| lookup.account.0).collect::<Vec<_>>())
@@ -133,16 +151,11 @@ impl Grouped for Polling {
             ", r.position
              FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::text[])
                  WITH ORDINALITY AS r (prefix, now, system, auth_id, txn, position)
-             JOIN api_keys k ON k.prefix = r.prefix AND k.revoked_at IS NULL
-               AND (k.expires_at IS NULL OR k.expires_at > r.now)
-             LEFT JOIN LATERAL (
-                 SELECT c.*, s.requires_txn FROM systems s
-                 JOIN users u ON u.account_id = s.account_id AND u.auth_id = r.auth_id
-                 JOIN challenges c ON c.user_id = u.id AND c.system_id = s.id
-                 WHERE s.account_id = k.account_id AND s.name = r.system AND NOT u.disabled
-                   AND (r.txn IS NULL OR c.txn = r.txn)
-                 ORDER BY c.id DESC LIMIT 1
-             ) c ON TRUE",
+             ",
+            join_live_key!(),
+            " LEFT JOIN LATERAL (",
+            newest_challenge!(of: "k.account_id"),
+            ") c ON TRUE",
         ))
         .bind(presented().map(|presented| presented.prefix.as_str()).collect::<Vec<_>>())
         .bind(presented().map(|presented| presented.now.as_millis()).collect::<Vec<_>>())
@@ -210,8 +223,8 @@ impl Grouped for Presented {
             key_columns!(),
             ", r.position
              FROM unnest($1::text[], $2::bigint[]) WITH ORDINALITY AS r (prefix, now, position)
-             JOIN api_keys k ON k.prefix = r.prefix AND k.revoked_at IS NULL
-               AND (k.expires_at IS NULL OR k.expires_at > r.now)",
+             ",
+            join_live_key!(),
         ))
         .bind(group.iter().map(|presented| presented.prefix.as_str()).collect::<Vec<_>>())
         .bind(group.iter().map(|presented| presented.now.as_millis()).collect::<Vec<_>>())
